@@ -1,0 +1,1 @@
+"""Run jobs in isolation: argv, files, limits. Knows nothing of traces or agents."""

@@ -1,0 +1,130 @@
+"""The seam between those who have code to run and those who can run it. Knows nothing of traces.
+
+Contract: what a program does is a value (``JobOutcome``); what the sandbox does wrong is an exception
+(``schemas.errors.SandboxError``, or ``EnvironmentLacking`` when no sandbox can be had at all).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+JobStatus = Literal["finished", "timeout", "killed", "output_limit", "out_of_memory"]
+
+
+@dataclass(slots=True, frozen=True)
+class ImageRef:
+    """A resolved base image."""
+
+    reference: str
+    """What the engine starts: an image id or tag; empty for the ``process`` backend."""
+    digest: str
+    """Content digest, stable across machines and rebuilds; part of job ids."""
+    python: str
+    """Full version of the interpreter in it, e.g. ``3.11.7``."""
+
+
+@dataclass(slots=True, frozen=True)
+class PoolSpec:
+    """What every sandbox of a pool is made of."""
+
+    preload: bytes
+    """Zip of a stdlib-only package; imported once, before any job."""
+    entry: str
+    """``module:function`` in ``preload``, called as ``function(payload: bytes, channel)`` in a forked child.
+
+    ``channel`` has ``write(data: bytes)`` (appends to the job's result; what was written survives any death),
+    and ``set_deadline(seconds: float)`` (the parent kills the child that long from now; ends at ``wall_seconds``).
+    Descriptors 1 and 2 are private seekable files, empty at the start.
+    """
+    hash_seed: int = 0
+    """``PYTHONHASHSEED`` of the fork server."""
+    memory_bytes: int = 1024 * 2**20
+    """Of the whole sandbox."""
+    processes: int = 64
+    """Most processes and threads in the sandbox."""
+    scratch_bytes: int = 64 * 2**20
+    """Of the job's directory, the only place that a job can write to."""
+    jobs_per_sandbox: int = 500
+    """A sandbox is replaced after that many jobs."""
+    result_bytes: int = 80 * 2**20
+    """Most bytes of one result and of one standard stream; more ends as ``output_limit``."""
+
+
+@dataclass(slots=True, frozen=True)
+class PoolJob:
+    """One forked child's work."""
+
+    payload: bytes
+    wall_seconds: float
+    """Hard limit on the whole job; the guest's own deadlines lie within it."""
+    memory_bytes: int | None = None
+    """Address space of the child (``RLIMIT_AS``)."""
+
+
+@dataclass(slots=True, frozen=True)
+class JobOutcome:
+    """What became of one job. Everything but ``result``, ``stdout`` and ``stderr`` comes from outside the child."""
+
+    status: JobStatus
+    """``finished``: the child exited by itself, ``exit_code`` says how. ``timeout``: a deadline passed.
+    ``killed``: by ``signal``. ``output_limit``: more than ``result_bytes``. ``out_of_memory``: by the kernel."""
+    result: bytes = b""
+    stdout: bytes = b""
+    """What the child left unread in descriptor 1, cut at 1 MiB."""
+    stderr: bytes = b""
+    exit_code: int | None = None
+    signal: int | None = None
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    max_rss_bytes: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Finding:
+    """One line of a doctor's report."""
+
+    subject: str
+    state: Literal["ok", "warning", "missing"]
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(slots=True)
+class PoolStatistics:
+    """What a pool did so far."""
+
+    jobs: int = 0
+    sandboxes_started: int = 0
+    retired: dict[str, int] = field(default_factory=dict)
+    """Sandboxes replaced, by reason."""
+
+
+class Pool(Protocol):
+    """Runs opaque jobs in isolation. Thread-safe: ``size`` jobs at a time, further callers wait."""
+
+    backend: str
+    image: ImageRef
+    statistics: PoolStatistics
+
+    def run(self, job: PoolJob, *, fresh: bool = False) -> JobOutcome:
+        """Run one job; ``fresh`` in a sandbox that has run nothing yet.
+
+        Raises ``SandboxError`` if the sandbox failed (it is already replaced; ``retryable`` says whether to try again)
+        and ``EnvironmentLacking`` if no sandbox can be had.
+        """
+        ...
+
+    def map(self, jobs: Iterable[PoolJob]) -> Iterator[JobOutcome]:
+        """Yield exactly one outcome per job, in order, ``size`` at a time. Raises like ``run``."""
+        ...
+
+    def close(self) -> None:
+        """End every sandbox. Idempotent."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

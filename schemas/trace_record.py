@@ -1,0 +1,183 @@
+"""The lossless record of one run: facts as the recorder saw them. Every text is a pure function of it."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, get_args
+
+from schemas.base import Model
+from schemas.job import Granularity, JobKind, Provenance
+
+RECORD_VERSION: Final = 1
+
+EventKind = Literal["call", "line", "return", "yield", "resume", "exception", "unwind"]
+EVENT_KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
+
+OutcomeLabel = Literal["returned", "raised", "exited", "event_limit", "byte_limit", "timeout", "killed"]
+OUTCOMES: Final[tuple[OutcomeLabel, ...]] = get_args(OutcomeLabel)
+
+DeterminismLabel = Literal["verified", "differs", "perturbed", "unchecked"]
+
+ElisionKind = Literal["untraced_call", "no_source", "tracer_removed"]
+
+MAIN_PATH: Final = "<main>"
+"""Path of the source that holds ``main``, the caller of a ``function`` job's call expression."""
+
+
+@dataclass(slots=True)
+class Event:
+    """One event of one frame. A plain dataclass: a model per event cost five times as much (10,000 events)."""
+
+    kind: EventKind
+    frame: int
+    """The frame's ``uid``."""
+    line: int
+    """Physical line in the code's file, from 1."""
+    set: dict[str, str] = field(default_factory=dict)
+    """Names bound or changed since the frame's previous event, in order of binding, with their rendered values."""
+    deleted: tuple[str, ...] = ()
+    """Names that the frame no longer has."""
+    value: str | None = None
+    """``return`` and ``yield``: the value. ``exception``: the (type, value, traceback) triple."""
+
+
+@dataclass(slots=True, frozen=True)
+class Frame:
+    """One activation of a code object."""
+
+    uid: int
+    """1, 2, 3 … in order of entry, never reused."""
+    parent: int | None
+    """The recorded frame below it when it was first entered; ``None`` for an outermost one."""
+    code: int
+    """Index into ``codes``."""
+    thread: int
+    """0 for the main thread, then in order of first event."""
+
+
+@dataclass(slots=True, frozen=True)
+class Code:
+    """One code object that ran."""
+
+    path: str
+    name: str
+    """Qualified name."""
+    first_line: int
+    """``co_firstlineno``: of a decorated function, its first decorator."""
+    def_line: int
+    """Line of the ``def``, ``class`` or ``lambda`` itself."""
+    flags: tuple[str, ...]
+    """Of ``generator``, ``coroutine``, ``async_generator``, ``comprehension``, ``lambda``, ``class``, ``module``."""
+
+
+@dataclass(slots=True, frozen=True)
+class SourceChunk:
+    """Consecutive physical lines of one file, each with its line end."""
+
+    path: str
+    first_line: int
+    text: str
+
+
+@dataclass(slots=True, frozen=True)
+class Elision:
+    """Something that ran and was not recorded."""
+
+    kind: ElisionKind
+    event: int
+    """Index of the recorded event after which it happened."""
+    frame: int
+    """Frame that it happened in."""
+    name: str
+    """What was left out: a qualified name, or a reason."""
+    count: int
+    """How many times in a row."""
+
+
+@dataclass(slots=True, frozen=True)
+class Outcome:
+    """How the run ended."""
+
+    label: OutcomeLabel
+    signal: int | None = None
+    exit_code: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Determinism:
+    """What a second run in another container, with another hash seed and input order, showed."""
+
+    label: DeterminismLabel
+    first_difference: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Output:
+    """What the program wrote to one standard stream."""
+
+    text: str = ""
+    """UTF-8 text; if the bytes were not UTF-8, ``escaped``."""
+    bytes_cut: int = 0
+    escaped: bool = False
+    """The bytes were not UTF-8: backslashes are doubled and bad bytes written as ``\\xNN``."""
+
+
+@dataclass(slots=True, frozen=True)
+class Expectation:
+    """A result that the source promised, beside the one that came."""
+
+    source: str
+    """The call expression, or the doctest example."""
+    want: str
+    got: str
+    matched: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Counts:
+    """Sizes of the record."""
+
+    events: int
+    frames: int
+    wire_bytes: int
+
+
+class TraceRecord(Model):
+    """One input's run. Replaying ``set``/``deleted`` per frame gives the locals at every event."""
+
+    record_version: Literal[1] = RECORD_VERSION
+    trace_id: str
+    job_id: str
+    source_id: str
+    kind: JobKind
+    entry: str
+    inputs: str
+    """The input as the job gave it: call expression or docstring."""
+    expected: tuple[Expectation, ...] = ()
+    outcome: Outcome
+    determinism: Determinism
+    granularity: Granularity = "line"
+    sources: tuple[SourceChunk, ...]
+    """Chunks in order of file, then line: the module's first, ``<main>`` last."""
+    codes: tuple[Code, ...]
+    frames: tuple[Frame, ...]
+    events: tuple[Event, ...]
+    elisions: tuple[Elision, ...] = ()
+    stdout: Output = Output()
+    stderr: Output = Output()
+    counts: Counts
+    provenance: Provenance
+    python: str
+    """Full version of the interpreter, e.g. ``3.11.7``."""
+    image: str
+    sandbox: str
+    """Name of the backend: ``docker``, ``process``."""
+    recorder_version: str
+
+    def frame(self, uid: int) -> Frame:
+        """Return the frame with that uid; uids count from 1 without gaps. Raises ``IndexError``."""
+        if uid < 1:
+            raise IndexError(f"frame uids start at 1, not {uid}")
+        return self.frames[uid - 1]
+
+    def code_of(self, event: Event) -> Code:
+        """Return the code object that the event's frame runs."""
+        return self.codes[self.frame(event.frame).code]

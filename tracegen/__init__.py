@@ -1,0 +1,1 @@
+"""Functions, tests and programs -> ``TraceRecord`` -> text."""

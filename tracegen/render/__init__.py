@@ -1,0 +1,1 @@
+"""Renderers: pure functions from a record to text, and the parsers that read it back."""

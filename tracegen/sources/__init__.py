@@ -1,0 +1,1 @@
+"""Where jobs come from: files, modules, doctests, JSON lines, a call expression."""

@@ -1,0 +1,1 @@
+"""Views: pure record -> record functions that shorten; every one replays."""
