@@ -14,7 +14,7 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 @dataclass(slots=True, frozen=True)
 class Segment:
-    """A piece of a document. ``special``: exactly one special token, role ``control``; otherwise text that can never become one."""
+    """A piece of a document: one special token (role ``control``), or text that can never become one."""
 
     special: bool
     role: Role

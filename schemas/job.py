@@ -51,7 +51,7 @@ class TraceJob(Model):
 
     kind: JobKind
     entry: str
-    """Dotted name within the module of what is traced, e.g. ``Fraction.limit_denominator``; empty for the module's own docstring."""
+    """Dotted name within the module, e.g. ``Fraction.limit_denominator``; empty for the module's own docstring."""
     module: SourceModule
     support: tuple[SourceModule, ...] = ()
     """Modules of the same source that ``module`` imports; they count as the job's own code."""

@@ -1,6 +1,6 @@
 """What every source yields: jobs, and failures for what cannot even be planned."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from schemas.failure import Failure
 from schemas.job import TraceJob
@@ -19,7 +19,7 @@ class PlanSettings:
     """Minor version of the sandbox's interpreter, e.g. ``3.11``."""
     image: str
     """Content digest of the image."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     trace_packages: tuple[str, ...] = ()
     pure: bool = False
     """Refuse the C twins that a module imports optionally."""
