@@ -5,6 +5,8 @@ from typing import Final, Literal, get_args
 from schemas.base import Model
 from schemas.job import JobKind, Provenance
 
+FAILURE_VERSION: Final = 1
+
 FailureReason = Literal[
     "bad_row",
     "bad_input",
