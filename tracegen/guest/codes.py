@@ -1,0 +1,104 @@
+"""Which code objects are recorded, and their table."""
+
+from __future__ import annotations
+
+from types import CodeType, FrameType
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from .opcodes import GENERATOR_LIKE, OPTIMIZED
+from .sources import Chunk, SourceFile
+from .wire import WireWriter
+
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+_IMPLICIT = frozenset(
+    (
+        "__module__ __qualname__ __firstlineno__ __static_attributes__ __classcell__ __classdictcell__ __annotate__ "
+        "__annotate_func__ __conditional_annotations__ __name__ __package__ __loader__ __spec__ __file__ __cached__ "
+        "__builtins__ __path__"
+    ).split()
+)
+"""Names that the interpreter binds in class and module bodies by itself."""
+
+
+class CodeInfo:
+    """What the event loop needs of one recorded code object."""
+
+    __slots__ = ("code", "generator", "index", "names")
+
+    def __init__(self, code: CodeType, index: int) -> None:
+        self.code = code
+        self.index = index
+        self.generator = bool(code.co_flags & GENERATOR_LIKE)
+        self.names = _names(code) if code.co_flags & OPTIMIZED else None
+
+    def visible(self, frame: FrameType) -> Dict[str, Any]:
+        """Return the frame's locals in order: arguments and variables, cells, free variables; bodies by binding."""
+        found = frame.f_locals
+        if self.names is None:
+            return {name: found[name] for name in list(found) if _shown(name) and name not in _IMPLICIT}
+        # One copy: on 3.13 f_locals is a proxy that searches the names at every look-up.
+        found = dict(found)
+        return {name: found[name] for name in self.names if name in found}
+
+
+def _shown(name: Any) -> bool:
+    return type(name) is str and (name.isidentifier() or name == ".0")
+
+
+def _names(code: CodeType) -> Tuple[str, ...]:
+    names = dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars)
+    return tuple(name for name in names if _shown(name))
+
+
+def flags(code: CodeType) -> List[str]:
+    """Return the flags of TRACE_FORMAT's code table."""
+    found = []
+    if code.co_flags & 0x20:
+        found.append("generator")
+    if code.co_flags & 0x80:
+        found.append("coroutine")
+    if code.co_flags & 0x200:
+        found.append("async_generator")
+    if code.co_name in _COMPREHENSIONS:
+        found.append("comprehension")
+    if code.co_name == "<lambda>":
+        found.append("lambda")
+    if not code.co_flags & OPTIMIZED:
+        found.append("module" if code.co_name == "<module>" else "class")
+    return found
+
+
+class CodeTable:
+    """Decides per code object whether it is recorded, and writes its row and source at first sight."""
+
+    def __init__(self, wire: WireWriter, file_of: Callable[[FrameType], Optional[SourceFile]]) -> None:
+        self._wire = wire
+        self._file_of = file_of
+        # By id, with the code kept alive: equal code objects of different files compare equal.
+        self._known: Dict[int, Tuple[CodeType, Optional[CodeInfo]]] = {}
+        self._chunks: Dict[Tuple[str, Chunk], None] = {}
+        self._count = 0
+
+    def info(self, frame: FrameType) -> Optional[CodeInfo]:
+        """Return the frame's code if it is recorded."""
+        code = frame.f_code
+        known = self._known.get(id(code))
+        if known is None:
+            known = (code, self._register(frame))
+            self._known[id(code)] = known
+        return known[1]
+
+    def _register(self, frame: FrameType) -> Optional[CodeInfo]:
+        file = self._file_of(frame)
+        if file is None:
+            return None
+        code = frame.f_code
+        place = file.place(code)
+        for chunk in file.chunks(place) if not file.whole else ():
+            if (file.path, chunk) not in self._chunks:
+                self._chunks[file.path, chunk] = None
+                self._wire.line("S", file.path, chunk.first_line, chunk.text)
+        first = code.co_firstlineno
+        self._wire.line("C", file.path, place.name, first, file.def_line(first), flags(code))
+        self._count += 1
+        return CodeInfo(code, self._count - 1)

@@ -1,0 +1,122 @@
+"""The guest's entry point: a job's payload in, the wire's lines out. Runs in a forked child of the fork server."""
+
+from __future__ import annotations
+
+import contextlib
+import doctest  # noqa: F401  (loaded before the fork: every docstring needs it)
+import json
+import os
+import platform
+import sys
+import threading
+from typing import Any, Callable, Dict, Optional
+
+from .codes import CodeTable
+from .output import Stream
+from .program import CannotTrace, Ended, Program, describe
+from .recorder import Limits, Recorder
+from .surroundings import Surroundings
+from .values import ValueRenderer
+from .version import RECORDER_VERSION, WIRE_VERSION
+from .wire import WireWriter
+
+GRACE = 1.0
+"""Seconds between the recorder's own deadline and the parent's, which stops what the recorder cannot."""
+
+
+class Job:
+    """One job in one process: its inputs one after the other, each with fresh surroundings."""
+
+    def __init__(self, payload: Dict[str, Any], channel: Any) -> None:
+        self.payload = payload
+        self.channel = channel
+        self.wire = WireWriter(channel.write)
+        limits = payload["limits"]
+        self.seconds: float = limits["wall_seconds"]
+        self.limits = Limits(limits["max_events"], limits["max_bytes"], self.seconds)
+        sizes = limits["value_characters"], limits["value_items"], limits["value_depth"]
+        self.renderer = ValueRenderer(*sizes)
+        self.out = Stream(1, limits["output_bytes"])
+        self.err = Stream(2, limits["output_bytes"])
+        self.threads = threading.active_count()
+        self.process = os.getpid()
+        self.program: Optional[Program] = None
+
+    def run(self) -> None:
+        """Run every input, and mark the end. Stops early where a thread is left that would disturb the next input."""
+        self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
+        self.wire.silence_forks()
+        surroundings = Surroundings(self.payload["seed"])
+        for index, item in enumerate(self.payload["inputs"]):
+            self.wire.begin(index)
+            self.channel.set_deadline(self.seconds + GRACE)
+            surroundings.restore()
+            self._input(item)
+            if os.getpid() != self.process:
+                os._exit(0)
+            if threading.active_count() > self.threads:
+                return
+            surroundings.forget([self.payload["module"]["name"]] + [row["name"] for row in self.payload["support"]])
+            self.out.restore()
+            self.err.restore()
+        self.wire.line("Z")
+
+    def _input(self, item: Dict[str, Any]) -> None:
+        try:
+            if self.program is None:
+                self.program = Program(self.payload, self.renderer)
+            program = self.program
+            module = program.load()
+            if self.payload["kind"] == "function":
+                ended = program.call(module, item, lambda function: self._record(program.file_of, function))
+            else:
+                ended = program.docstring(module, item, lambda run: self._docstring_recorder(program, run))
+        except CannotTrace as error:
+            self.wire.line("!", error.reason, str(error))
+            self._take_output()
+            return
+        self._end(ended)
+
+    def _docstring_recorder(self, program: Program, run: Any) -> Callable[[Any], Any]:
+        def file_of(frame: Any) -> Any:
+            return run.file_of(frame) or program.file_of(frame)
+
+        return lambda function: self._record(file_of, function)
+
+    def _record(self, file_of: Callable[[Any], Any], function: Callable[[], Any]) -> Any:
+        if not self.payload["traced"]:
+            return function()
+        codes = CodeTable(self.wire, file_of)
+        recorder = Recorder(self.wire, codes, self.renderer, self.limits, self._on_limit)
+        recorder.start()
+        try:
+            return function()
+        finally:
+            recorder.stop()
+
+    def _on_limit(self, label: str) -> None:
+        # An exception could be swallowed by the program, which would then run on untraced: the process ends here.
+        sys.settrace(None)
+        self._end(Ended(label, None, None, []))
+        os._exit(0)
+
+    def _end(self, ended: Ended) -> None:
+        out, err = self._take_output()
+        self.wire.line("E", ended.label, ended.exit_code, ended.final, ended.expectations, out, err)
+
+    def _take_output(self) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # The program may have closed or replaced it: then what reached the descriptor is all there is.
+            with contextlib.suppress(Exception):
+                stream.flush()
+        return self.out.take(), self.err.take()
+
+
+def run(payload: bytes, channel: Any) -> None:
+    """Run one job. What goes wrong in the recorder itself is told to the host as ``recorder_error``."""
+    job = Job(json.loads(payload.decode("utf-8", "surrogatepass")), channel)
+    try:
+        job.run()
+    except Exception as error:
+        sys.settrace(None)
+        job.wire.line("!", "recorder_error", describe(error))

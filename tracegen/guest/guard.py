@@ -1,0 +1,162 @@
+"""Calls to a user's ``__repr__`` under guard: bounded in time, output discarded, side effects on its object undone."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+SECONDS = 0.5
+"""Longest run of one ``__repr__``."""
+
+
+class Called(NamedTuple):
+    """What a guarded call gave: ``text``, or ``None`` with the ``fault``; ``printed`` if it wrote to a stream."""
+
+    text: Optional[str]
+    fault: str
+    printed: bool
+
+
+class _TimeUp(BaseException):
+    """Raised inside a ``__repr__`` that runs too long; not an ``Exception``, so that few programs swallow it."""
+
+
+class _Discard:
+    """Stands in for stdout and stderr; remembers that something was written."""
+
+    encoding = "utf-8"
+    errors = "strict"
+
+    def __init__(self) -> None:
+        self.used = False
+
+    def write(self, text: str) -> int:
+        self.used = True
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+
+def _time_up(signum: int, frame: Any) -> None:
+    raise _TimeUp
+
+
+class _Alarm:
+    """Arms SIGALRM for the call and gives the program's own handler and timer back afterwards.
+
+    Outside the main thread no handler can be set; the input's deadline is the bound there.
+    """
+
+    def __enter__(self) -> None:
+        self.started = time.monotonic()
+        try:
+            self.handler = signal.signal(signal.SIGALRM, _time_up)
+        except (ValueError, AttributeError):
+            self.armed = False
+            return
+        self.armed = True
+        # Repeats: a __repr__ with a broad except would otherwise swallow the only alarm.
+        self.timer = signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.05)
+
+    def __exit__(self, *_: object) -> None:
+        if not self.armed:
+            return
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if self.handler is not None:
+            signal.signal(signal.SIGALRM, self.handler)
+        left, interval = self.timer
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - self.started), 1e-6), interval)
+
+
+def call(function: Callable[[Any], Any], value: Any) -> Called:
+    """Return what ``function(value)`` gave; never raises."""
+    sink = _Discard()
+    streams = sys.stdout, sys.stderr
+    sys.stdout = sys.stderr = sink
+    try:
+        try:
+            with _Alarm():
+                text = function(value)
+        finally:
+            sys.stdout, sys.stderr = streams
+    except _TimeUp:
+        return Called(None, "timed out", sink.used)
+    except BaseException as error:
+        kind = type.__dict__["__name__"].__get__(type(error))
+        return Called(None, "raised %s" % kind, sink.used)
+    if not isinstance(text, str):
+        return Called(None, "returned no str", sink.used)
+    return Called(str.__str__(text), "", sink.used)
+
+
+def attributes(value: Any) -> Dict[str, Any]:
+    """Return an object's own attributes from ``__dict__`` and slots, without running any of its code."""
+    found: Dict[str, Any] = {}
+    kind = type(value)
+    for base in reversed(type.__dict__["__mro__"].__get__(kind)):
+        for name, member in list(type.__dict__["__dict__"].__get__(base).items()):
+            if type(member) is MemberDescriptorType and name not in ("__dict__", "__weakref__"):
+                try:
+                    found[name] = member.__get__(value, kind)
+                except AttributeError:  # an empty slot
+                    continue
+    namespace = instance_dict(value)
+    if namespace is not None:
+        found.update((name, item) for name, item in list(namespace.items()) if type(name) is str)
+    return found
+
+
+def instance_dict(value: Any) -> Optional[Dict[str, Any]]:
+    """Return the real ``__dict__`` of an object, past any property or ``__getattribute__`` of its class."""
+    kind = type(value)
+    for base in type.__dict__["__mro__"].__get__(kind):
+        member = type.__dict__["__dict__"].__get__(base).get("__dict__")
+        if type(member) is GetSetDescriptorType:
+            namespace = member.__get__(value, kind)
+            return namespace if type(namespace) is dict else None
+    return None
+
+
+class Snapshot:
+    """An object's attributes and the items of its built-in containers, one level deep, to be put back if changed."""
+
+    def __init__(self, value: Any) -> None:
+        self.namespace = instance_dict(value)
+        self.before = dict(self.namespace) if self.namespace is not None else {}
+        self.inner: List[Tuple[Any, Any]] = []
+        for item in self.before.values():
+            if type(item) is list or type(item) is dict or type(item) is set:
+                self.inner.append((item, item.copy()))
+
+    def restore(self) -> bool:
+        """Put everything back; return whether anything had changed."""
+        changed = False
+        for item, copy in self.inner:
+            if not _same(item, copy):
+                changed = True
+                item.clear()
+                item.extend(copy) if type(item) is list else item.update(copy)
+        if self.namespace is not None and not _same(self.namespace, self.before):
+            changed = True
+            self.namespace.clear()
+            self.namespace.update(self.before)
+        return changed
+
+
+def _same(now: Any, before: Any) -> bool:
+    # By identity, never by ==, which is the user's.
+    if len(now) != len(before):
+        return False
+    if type(now) is dict:
+        return all(a is b and c is d for (a, c), (b, d) in zip(now.items(), before.items()))
+    if type(now) is set:
+        return {id(item) for item in now} == {id(item) for item in before}
+    return all(a is b for a, b in zip(now, before))

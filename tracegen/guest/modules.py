@@ -1,0 +1,94 @@
+"""Executes a job's module afresh under its own name, with the source's other modules importable from their texts."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import sys
+from types import CodeType, ModuleType
+from typing import Any, Dict, Iterable, List, Optional, cast
+
+from .sources import SourceFile
+
+
+class JobModule:
+    """One module's text, compiled once per process."""
+
+    def __init__(self, row: Dict[str, Any], whole: bool) -> None:
+        self.name: str = row["name"]
+        self.path: str = row["path"]
+        self.text: str = row["text"]
+        self.is_package: bool = row["is_package"]
+        self.code: CodeType = compile(self.text, self.path, "exec", dont_inherit=True)
+        self.file = SourceFile(self.path, self.text, self.code, whole)
+
+
+class JobImporter:
+    """A finder and loader for the job's modules; blocked names raise ImportError."""
+
+    def __init__(self, modules: Iterable[JobModule], blocked: Iterable[str]) -> None:
+        self.modules = {module.name: module for module in modules}
+        self.blocked = frozenset(blocked)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[importlib.machinery.ModuleSpec]:
+        """Answer for the job's own modules; refuse the blocked ones."""
+        if name in self.blocked:
+            raise ImportError("%s is blocked for this job (--pure)" % name, name=name)
+        module = self.modules.get(name)
+        return None if module is None else self._spec(module)
+
+    def _spec(self, module: JobModule) -> importlib.machinery.ModuleSpec:
+        spec = importlib.machinery.ModuleSpec(
+            module.name,
+            cast(Any, self),
+            origin=module.path,
+            is_package=module.is_package,
+        )
+        spec.has_location = True
+        if module.is_package:
+            # Submodules that the job does not bring come from the installed package of that name.
+            spec.submodule_search_locations = _installed_locations(module.name)
+        return spec
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> Optional[ModuleType]:
+        """Return None: the default module object will do."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module's code."""
+        exec(self.modules[module.__name__].code, module.__dict__)
+
+    def get_source(self, name: str) -> str:
+        """Return a module's text, for ``inspect`` and tracebacks."""
+        return self.modules[name].text
+
+    def load(self, name: str) -> ModuleType:
+        """Execute a module afresh and return it; it stands in ``sys.modules`` under its name.
+
+        Raises whatever the module's body raises.
+        """
+        parent = name.rpartition(".")[0]
+        if parent:
+            importlib.import_module(parent)
+        module = importlib.util.module_from_spec(self._spec(self.modules[name]))
+        sys.modules[name] = module
+        # A C twin that is loaded already would be found without asking any finder.
+        hidden = {twin: sys.modules.pop(twin) for twin in self.blocked if twin in sys.modules}
+        try:
+            self.exec_module(module)
+        finally:
+            sys.modules.update(hidden)
+        return sys.modules.get(name, module)
+
+
+def _installed_locations(name: str) -> List[str]:
+    for finder in sys.meta_path:
+        if isinstance(finder, JobImporter) or not hasattr(finder, "find_spec"):
+            continue
+        try:
+            spec = finder.find_spec(name, None)
+        except (ImportError, AttributeError, ValueError):
+            continue
+        if spec is not None and spec.submodule_search_locations:
+            return list(spec.submodule_search_locations)
+    return []

@@ -1,0 +1,57 @@
+"""What the instruction at ``f_lasti`` tells and ``sys.settrace`` does not: return, yield, unwinding, internal stops."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from types import CodeType, FrameType
+from typing import FrozenSet
+
+GENERATOR_LIKE = 0x20 | 0x80 | 0x200
+"""``CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR``."""
+OPTIMIZED = 0x1
+
+
+def _codes(*names: str) -> FrozenSet[int]:
+    return frozenset(dis.opmap[name] for name in names if name in dis.opmap)
+
+
+_RETURNS = _codes("RETURN_VALUE", "RETURN_CONST")
+_YIELDS = _codes("YIELD_VALUE")
+_YIELD_FROM = _codes("YIELD_FROM")
+_AWAITING = _codes("FOR_ITER", "YIELD_FROM", "SEND", "END_SEND")
+_CACHE = _codes("CACHE")
+_SEND = _codes("SEND")
+_RESUME = _codes("RESUME")
+_BEFORE_3_11 = sys.version_info < (3, 11)
+
+
+def _at(code: CodeType, offset: int) -> int:
+    data = code.co_code
+    return data[offset] if 0 <= offset < len(data) else -1
+
+
+def is_return(frame: FrameType) -> bool:
+    """Whether a ``return`` event comes from a return statement and not from an exception that leaves the frame."""
+    return _at(frame.f_code, frame.f_lasti) in _RETURNS
+
+
+def is_yield(frame: FrameType) -> bool:
+    """Whether a generator's ``return`` event is a suspension.
+
+    Up to 3.10 a suspended ``yield from`` points before its own instruction, so that it runs again;
+    from 3.13 a suspended ``yield`` points at the instruction after it.
+    """
+    code, last = frame.f_code, frame.f_lasti
+    if _at(code, last) in _YIELDS or (_at(code, last) in _RESUME and _at(code, last - 2) in _YIELDS):
+        return True
+    return _BEFORE_3_11 and _at(code, last + 2) in _YIELD_FROM
+
+
+def is_internal_stop(frame: FrameType, kind: object) -> bool:
+    """Whether an exception is the stop by which ``await``, ``yield from`` and ``for`` end: not the program's."""
+    if kind is not StopIteration and kind is not StopAsyncIteration:
+        return False
+    code, last = frame.f_code, frame.f_lasti
+    # 3.12 reports some stops at the inline cache of SEND.
+    return _at(code, last) in _AWAITING or (_at(code, last) in _CACHE and _at(code, last - 2) in _SEND)

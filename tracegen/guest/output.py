@@ -1,0 +1,38 @@
+"""The program's stdout and stderr: descriptors 1 and 2 are private files, read and emptied after every input."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, List
+
+
+def text_of(data: bytes, cut: int) -> List[Any]:
+    """Return ``[text, bytes cut, escaped]``; bytes that are not UTF-8 are escaped, losslessly."""
+    try:
+        return [data.decode("utf-8"), cut, False]
+    except UnicodeDecodeError as error:
+        if cut and error.start >= len(data) - 3 and error.reason == "unexpected end of data":
+            # The cut went through a character.
+            return [data[: error.start].decode("utf-8"), cut + len(data) - error.start, False]
+    return [data.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace"), cut, True]
+
+
+class Stream:
+    """One of the two descriptors. A private copy is kept, since programs close theirs."""
+
+    def __init__(self, descriptor: int, limit: int) -> None:
+        self.descriptor = descriptor
+        self.limit = limit
+        self.file = os.dup(descriptor)
+
+    def take(self) -> List[Any]:
+        """Return what was written since the last call, as ``text_of`` gives it."""
+        size = os.fstat(self.file).st_size
+        data = os.pread(self.file, min(size, self.limit), 0)
+        os.ftruncate(self.file, 0)
+        os.lseek(self.file, 0, os.SEEK_SET)
+        return text_of(data, size - len(data))
+
+    def restore(self) -> None:
+        """Give the next input its descriptor, whatever this one did to it."""
+        os.dup2(self.file, self.descriptor)

@@ -1,0 +1,132 @@
+"""Runs one input of a job: a call expression through a real ``main``, or a docstring."""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import traceback
+from types import FrameType, FunctionType, ModuleType
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from .doctests import DocstringRun
+from .modules import JobImporter, JobModule
+from .sources import SourceFile
+from .values import ValueRenderer
+
+MAIN_PATH = "<main>"
+
+
+class CannotTrace(Exception):
+    """The input has nothing to trace; ``reason`` is one of the host's failure reasons."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Ended(NamedTuple):
+    """How a run ended. ``final`` is the rendered value or exception."""
+
+    label: str
+    exit_code: Optional[int]
+    final: Optional[str]
+    expectations: List[List[Any]]
+
+
+def main_text(call: str) -> str:
+    """Return the source of ``main``, the caller that is frame 1 of a function's record."""
+    start = "    import asyncio\n" if call.startswith("asyncio.run(") else ""
+    return "def main():\n%s    return %s\n" % (start, call)
+
+
+class Program:
+    """A job's modules and the way to run its inputs."""
+
+    def __init__(self, job: Dict[str, Any], renderer: ValueRenderer) -> None:
+        self.job = job
+        self.renderer = renderer
+        whole = job["kind"] == "function"
+        rows = [job["module"]] + job["support"]
+        try:
+            modules = [JobModule(row, whole and row is rows[0]) for row in rows]
+        except (SyntaxError, ValueError) as error:  # ValueError: null bytes, on some Pythons
+            raise CannotTrace("syntax_error", describe(error)) from error
+        self.importer = JobImporter(modules, job["blocked_modules"])
+        self.files = {module.path: module.file for module in modules}
+        self.packages = frozenset(job["trace_packages"])
+        self._libraries: Dict[str, Optional[SourceFile]] = {}
+
+    def load(self) -> ModuleType:
+        """Execute the job's module. Raises ``CannotTrace`` if its body raises."""
+        sys.meta_path.insert(0, self.importer)
+        try:
+            return self.importer.load(self.job["module"]["name"])
+        except ImportError as error:
+            raise CannotTrace("import_error", describe(error)) from error
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:
+            raise CannotTrace("module_error", describe(error)) from error
+
+    def file_of(self, frame: FrameType) -> Optional[SourceFile]:
+        """Return the file of a frame that is to be recorded: the job's own, or of a traced package."""
+        path = frame.f_code.co_filename
+        found = self.files.get(path)
+        if found is not None or not self.packages:
+            return found
+        name = frame.f_globals.get("__name__")
+        if type(name) is not str or name.partition(".")[0] not in self.packages:
+            return None
+        if path not in self._libraries:
+            self._libraries[path] = SourceFile.of_library(path)
+        return self._libraries[path]
+
+    def call(self, module: ModuleType, item: Dict[str, Any], traced: Callable[[Any], Any]) -> Ended:
+        """Run ``main`` for a call expression; ``traced`` runs a function under the recorder, or plainly."""
+        function = self._main(module, item["text"])
+        self.files[MAIN_PATH] = SourceFile(MAIN_PATH, main_text(item["text"]), whole=True)
+        try:
+            value = contextvars.copy_context().run(traced, function)
+        except SystemExit as error:
+            return Ended("exited", _exit_code(error), self.renderer.render(error), [])
+        except BaseException as error:
+            return Ended("raised", None, self.renderer.render(error), [])
+        final = self.renderer.render(value)
+        return Ended("returned", None, final, self._expectations(module, item, final))
+
+    def _main(self, module: ModuleType, call: str) -> FunctionType:
+        try:
+            code = compile(main_text(call), MAIN_PATH, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            raise CannotTrace("bad_input", describe(error)) from error
+        inner = next(item for item in code.co_consts if hasattr(item, "co_code"))
+        # Not bound in the module: its own ``main`` stays.
+        return FunctionType(inner, module.__dict__, "main")
+
+    def _expectations(self, module: ModuleType, item: Dict[str, Any], final: str) -> List[List[Any]]:
+        want = item["expected"]
+        if want is None:
+            return []
+        try:
+            promised = self.renderer.render(eval(want, dict(module.__dict__)))
+        except Exception:  # not an expression: compared as text
+            promised = want
+        return [[item["text"], want, final, promised == final]]
+
+    def docstring(self, module: ModuleType, item: Dict[str, Any], recorder_for: Callable[..., Any]) -> Ended:
+        """Run a docstring's examples; ``recorder_for`` is given the run, whose examples' files count as own."""
+        name = ".".join(part for part in (self.job["module"]["name"], self.job["entry"]) if part)
+        run = DocstringRun(module, name, self.job["module"]["path"], item["text"])
+        rows = contextvars.copy_context().run(recorder_for(run), run.run)
+        return Ended("returned", None, None, rows)
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception's last lines, as Python prints them."""
+    return "".join(traceback.format_exception_only(type(error), error)).strip()
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    return error.code if isinstance(error.code, int) else 1

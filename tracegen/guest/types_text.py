@@ -1,0 +1,225 @@
+"""Text of everything that is not an exact built-in: chosen once per type, by where its ``__repr__`` comes from."""
+
+from __future__ import annotations
+
+import re
+import types
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from . import builtins_text, guard
+from .library_text import library_handler
+
+if TYPE_CHECKING:
+    from .values import ValueRenderer
+
+_MODULE_NAMESPACE: Any = vars(types.ModuleType)["__dict__"]
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+Handler = Callable[["ValueRenderer", Any, int], str]
+
+
+def _name(kind: type) -> str:
+    name = type.__dict__["__qualname__"].__get__(kind)
+    return name if type(name) is str else "?"
+
+
+def find_repr(kind: type) -> Any:
+    """Return the ``__repr__`` that the type's MRO gives, without running its metaclass."""
+    for base in type.__dict__["__mro__"].__get__(kind):
+        namespace = type.__dict__["__dict__"].__get__(base)
+        if "__repr__" in namespace:
+            return namespace["__repr__"]
+    return object.__repr__
+
+
+def function_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render a Python function by qualified name."""
+    return renderer.leaf("<function %s>" % types.FunctionType.__dict__["__qualname__"].__get__(value))
+
+
+def method_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render a bound method with its object."""
+    name = getattr(value.__func__, "__qualname__", "?")
+    return "<bound method %s of %s>" % (name, renderer.walk(value.__self__, depth + 1))
+
+
+def module_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render a module by name: its file differs between machines."""
+    name = _MODULE_NAMESPACE.__get__(value).get("__name__", "?")
+    return renderer.leaf("<module %s>" % (repr(name) if type(name) is str else "?"))
+
+
+def named_text(label: str) -> Handler:
+    """Return a handler for objects that have a ``__qualname__`` or ``co_name``: ``<label name>``."""
+
+    def handler(renderer: ValueRenderer, value: Any, depth: int) -> str:
+        name = value.co_name if type(value) is types.CodeType else value.__qualname__
+        return renderer.leaf("<%s %s>" % (label, name))
+
+    return handler
+
+
+def bare_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render an object of a built-in type without a telling repr: ``<list_iterator object>``."""
+    return renderer.leaf("<%s object>" % _name(type(value)))
+
+
+def attribute_text(renderer: ValueRenderer, value: Any, depth: int, note: str = "") -> str:
+    """Render the attribute view ``<Point x=1 y=2>``: an address would say nothing and hide every change."""
+    name = _name(type(value)) + note
+    if id(value) in renderer.active:
+        return "<%s ...>" % name
+
+    def body() -> str:
+        found = guard.attributes(value)
+        done = []
+        if depth < renderer.depth:
+            for key, item in list(found.items())[: renderer.items]:
+                if renderer.left <= 0:
+                    break
+                renderer.left -= len(key) + 2
+                done.append("%s=%s" % (key, renderer.walk(item, depth + 1)))
+        if len(done) < len(found):
+            done.append(builtins_text.cut_mark(len(found) - len(done)))
+        return "<%s>" % " ".join([name] + done)
+
+    renderer.left -= len(name) + 2
+    return builtins_text.guarded(renderer, value, "<%s ...>" % name, body)
+
+
+def exception_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render an exception as ``Name(args)``, what ``BaseException.__repr__`` writes."""
+    name = type.__dict__["__name__"].__get__(type(value))
+
+    def body() -> str:
+        arguments = BaseException.__dict__["args"].__get__(value)
+        return "%s(%s)" % (name, ", ".join(builtins_text.pieces(renderer, arguments, len(arguments), depth)))
+
+    return builtins_text.guarded(renderer, value, "%s(...)" % name, body)
+
+
+def named_tuple_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render a namedtuple with its field names."""
+    fields = type(value)._fields
+
+    def body() -> str:
+        items = [
+            "%s=%s" % (field, renderer.walk(item, depth + 1)) for field, item in zip(fields, tuple.__iter__(value))
+        ]
+        return "%s(%s)" % (type(value).__name__, ", ".join(items))
+
+    return builtins_text.guarded(renderer, value, "%s(...)" % type(value).__name__, body)
+
+
+def dataclass_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render a dataclass whose ``__repr__`` is the generated one."""
+    kind = type(value)
+
+    def body() -> str:
+        found = guard.attributes(value)
+        done = []
+        for name, field in kind.__dataclass_fields__.items():
+            if field.repr and field._field_type.name == "_FIELD":
+                # An attribute that is not there yet (inside __init__) is left out; the generated repr would raise.
+                item = found.get(name, kind.__dict__.get(name, guard))
+                if item is not guard:
+                    done.append("%s=%s" % (name, renderer.walk(item, depth + 1)))
+        return "%s(%s)" % (_name(kind), ", ".join(done))
+
+    return builtins_text.guarded(renderer, value, "%s(...)" % _name(kind), body)
+
+
+def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render by the class's own ``__repr__`` under guard; one that misbehaves gives the attribute view and a note."""
+    kind = type(value)
+    if id(kind) in renderer.unsafe:
+        return attribute_text(renderer, value, depth, " (repr %s)" % renderer.unsafe[id(kind)][1])
+    if id(value) in renderer.active:
+        return "<%s ...>" % _name(kind)
+    snapshot = guard.Snapshot(value)
+    called = guard.call(repr, value)
+    fault = "mutated" if snapshot.restore() else called.fault
+    if fault in ("mutated", "timed out"):
+        renderer.unsafe[id(kind)] = (kind, fault)
+    if fault or called.text is None:
+        return attribute_text(renderer, value, depth, " (repr %s)" % fault)
+    note = "<repr printed>" if called.printed else ""
+    return renderer.leaf(ADDRESS.sub("", called.text)) + note
+
+
+def class_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render a class as ``type.__repr__`` does, past its metaclass."""
+    return renderer.leaf(ADDRESS.sub("", type.__repr__(value)))
+
+
+def set_subclass_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render a set subclass as ``Name({...})``, what ``set.__repr__`` writes."""
+    name = type.__dict__["__name__"].__get__(type(value))
+    items = frozenset.union(frozenset(), value)
+    if not items:
+        return "%s()" % name
+    body = ", ".join(builtins_text.set_order(renderer, items, depth))
+    return "%s({%s})" % (name, body)
+
+
+BY_TYPE = {
+    types.FunctionType: function_text,
+    types.MethodType: method_text,
+    types.ModuleType: module_text,
+    types.CodeType: named_text("code object"),
+    types.GeneratorType: named_text("generator object"),
+    types.CoroutineType: named_text("coroutine object"),
+    types.AsyncGeneratorType: named_text("async_generator object"),
+    types.TracebackType: bare_text,
+    types.FrameType: bare_text,
+}
+_BASES = (
+    (list, builtins_text.list_text),
+    (tuple, builtins_text.tuple_text),
+    (dict, builtins_text.dict_text),
+    (set, set_subclass_text),
+    (frozenset, set_subclass_text),
+    (int, builtins_text.integer),
+    (str, builtins_text.string),
+    (bytes, builtins_text.byte_string),
+    (BaseException, exception_text),
+    (type, class_text),
+)
+_HEAP_TYPE = 1 << 9
+
+
+def _generated(function: Any) -> bool:
+    """Whether a ``__repr__`` was written by ``dataclasses``: wrapped, compiled from a string."""
+    inner = getattr(function, "__wrapped__", None)
+    return isinstance(inner, types.FunctionType) and inner.__code__.co_filename == "<string>"
+
+
+def _namedtuple_repr(function: Any) -> bool:
+    return isinstance(function, types.FunctionType) and function.__code__.co_filename.endswith("__init__.py")
+
+
+def _special(kind: type, function: Any) -> Optional[Handler]:
+    mro = type.__dict__["__mro__"].__get__(kind)
+    has = {name for base in mro for name in type.__dict__["__dict__"].__get__(base)}
+    if "__dataclass_fields__" in has and _generated(function):
+        return dataclass_text
+    if any(base is tuple for base in mro) and "_fields" in has and _namedtuple_repr(function):
+        return named_tuple_text
+    return None
+
+
+def handler_for(kind: type) -> Handler:
+    """Return the handler for a type that is not in ``BUILTINS``."""
+    for known, handler in BY_TYPE.items():
+        if kind is known:
+            return handler
+    found = library_handler(kind)
+    if found is not None:
+        return found
+    function = find_repr(kind)
+    for base, text in _BASES:
+        if function is base.__dict__.get("__repr__"):
+            return text
+    if function is object.__dict__["__repr__"]:
+        return attribute_text if kind.__flags__ & _HEAP_TYPE else bare_text
+    return _special(kind, function) or own_repr_text

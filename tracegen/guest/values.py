@@ -1,0 +1,76 @@
+"""The canonical value renderer: bounded, address-free, the same text in every run; never raises, never runs for ever.
+
+Built-ins are walked by their own structure (``builtins_text``), other types through a handler chosen once per type
+(``types_text``). Everything that a user's class can hook is either not called or called under guard (``guard``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Tuple
+
+from .builtins_text import BUILTINS
+from .types_text import handler_for
+
+Handler = Callable[["ValueRenderer", Any, int], str]
+
+
+class ValueRenderer:
+    """Renders any object to text of about ``characters`` at most; what is cut is counted in a visible marker.
+
+    ``items`` bounds each container, ``depth`` the nesting. Not thread-safe: one renderer per event loop.
+    """
+
+    def __init__(self, characters: int = 10_000, items: int = 1_000, depth: int = 20) -> None:
+        self.characters = characters
+        self.items = items
+        self.depth = depth
+        self.left = characters
+        self.active: Dict[int, str] = {}
+        self.unsafe: Dict[int, Tuple[type, str]] = {}
+        """Types whose ``__repr__`` mutated its object or hung: not called again, by id (the type is kept alive)."""
+        # Keyed by id: a metaclass may define __hash__ and __eq__, which a dict of types would run.
+        self._handlers: Dict[int, Tuple[type, Handler]] = {id(kind): (kind, handler) for kind, handler in BUILTINS}
+
+    def render(self, value: Any) -> str:
+        """Return the text of ``value``."""
+        self.left = self.characters
+        self.active.clear()
+        try:
+            text = self.walk(value, 0)
+        except RecursionError:  # too little stack is left for rendering: the recorder gives more and asks again
+            raise
+        except BaseException as error:  # The program under trace must never see an error of ours.
+            text = "<unrenderable %s: %s>" % (name_of(type(value)), name_of(type(error)))
+        return clean(text)
+
+    def walk(self, value: Any, depth: int) -> str:
+        """Return the text of a value at a nesting depth; leaves take their length from the budget."""
+        kind = type(value)
+        known = self._handlers.get(id(kind))
+        if known is None or known[0] is not kind:
+            known = (kind, handler_for(kind))
+            self._handlers[id(kind)] = known
+        return known[1](self, value, depth)
+
+    def leaf(self, text: str) -> str:
+        """Charge a finished piece of text to the budget, cutting it if it exceeds what is left."""
+        left = max(self.left, 16)
+        self.left -= len(text)
+        if len(text) > left:
+            return "%s...<+%d characters>" % (text[:left], len(text) - left)
+        return text
+
+
+def name_of(kind: type) -> str:
+    """Return a class's qualified name without running its metaclass."""
+    name = type.__dict__["__qualname__"].__get__(kind)
+    return name if type(name) is str else "?"
+
+
+def clean(text: str) -> str:
+    """Return text that UTF-8 can hold: a user's ``__repr__`` may return lone surrogates."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text
