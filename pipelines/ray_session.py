@@ -1,0 +1,93 @@
+"""Starting or joining Ray quietly, without leaving anything in the user's home."""
+
+import logging
+import os
+import secrets
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pipelines
+from schemas.errors import EnvironmentLacking
+
+MISSING: Final = "Ray is not installed; install the extra (tracegen-pipeline[ray]) or use --executor local"
+
+
+def private_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables to add before a local Ray is started.
+
+    Since 2.59 a local ``ray.init`` writes a token into the home directory, after which the user's own ``ray start``
+    demands it in every shell. A token that lives only in this process and its children avoids that. Whoever has set
+    a mode, a token or an address has decided: nothing is changed.
+    """
+    added = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0"}
+    decided = {"RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
+    if not decided & environment.keys():
+        added |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    return {name: value for name, value in added.items() if name not in environment}
+
+
+@contextmanager
+def _import_root() -> Iterator[None]:
+    """Run from the folder that holds our packages, or from an empty one if they are installed.
+
+    Ray puts the driver's working directory first on its workers' path: a user's own ``schemas/`` would be ours there.
+    """
+    root = Path(pipelines.__file__).resolve().parents[1]
+    with tempfile.TemporaryDirectory(prefix="tracegen-") as empty:
+        installed = root in {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
+        with chdir(empty if installed else root):
+            yield
+
+
+@contextmanager
+def ray_session(workers: int | None) -> Iterator[int]:
+    """Use the Ray that is running, that ``RAY_ADDRESS`` names, or a local one; yield how many workers to start.
+
+    ``None`` workers: one per CPU of the cluster. Only a Ray started or joined here is left again at the end. Raises
+    ``EnvironmentLacking``.
+    """
+    os.environ.update(private_environment(os.environ))
+    try:
+        import ray
+    except ImportError as error:
+        raise EnvironmentLacking(MISSING) from error
+    ours = not ray.is_initialized()
+    if ours:
+        _start(workers)
+    try:
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        yield _workers(workers, int(resources.get("CPU", 0)))
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _start(workers: int | None) -> None:
+    import ray
+
+    address = os.environ.get("RAY_ADDRESS")
+    cpus = None if address else max(workers or 0, os.cpu_count() or 1)
+    try:
+        with _import_root():
+            ray.init(
+                address=address,
+                num_cpus=cpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+    except (ConnectionError, RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
+        where = f"the Ray at RAY_ADDRESS={address}" if address else "a local Ray"
+        raise EnvironmentLacking(
+            f"{where} does not answer: {error}; see tracegen doctor, or use --executor local"
+        ) from error
+
+
+def _workers(wanted: int | None, cpus: int) -> int:
+    if cpus < 1 or (wanted or 1) > cpus:
+        raise EnvironmentLacking(f"the Ray cluster has {cpus} CPUs, --workers asks for {wanted or 1}; ask for fewer")
+    return wanted or cpus
