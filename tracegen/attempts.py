@@ -1,0 +1,179 @@
+"""One pass over a job's inputs in a pool: exactly one ``Run`` per input, whatever dies on the way."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sandboxes.api import JobOutcome, Pool, PoolJob
+from schemas.errors import ProtocolViolation, SandboxError, SandboxLost, WireError
+from schemas.failure import FailureReason
+from schemas.job import TraceJob
+from schemas.trace_record import Output
+from tracegen.guest.entry import GRACE
+from tracegen.guest.output import text_of
+from tracegen.wire import Ending, Refusal, Segment, parse_result
+
+ATTEMPTS = 3
+"""Times that a job is tried when its sandbox fails."""
+DEATHS = 2
+"""Sandboxes that one input may take down before it is called poison."""
+
+
+@dataclass(slots=True)
+class Death:
+    """How an input's process ended when it could not tell itself, as seen from outside."""
+
+    label: str
+    """``exited``, ``killed``, ``timeout``, ``out_of_memory`` or ``output_limit``."""
+    signal: int | None
+    exit_code: int | None
+    stdout: Output
+    stderr: Output
+
+
+@dataclass(slots=True)
+class Refused:
+    """Why an input has no run."""
+
+    reason: FailureReason
+    detail: str
+
+
+@dataclass(slots=True)
+class Run:
+    """What one input's run gave: a segment that ended, one that died, or a refusal."""
+
+    python: str = ""
+    segment: Segment | None = None
+    death: Death | None = None
+    refused: Refused | None = None
+    attempts: int = 1
+
+
+class _Lost(Exception):
+    def __init__(self, error: SandboxError, deaths: int) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.deaths = deaths
+
+
+def run_inputs(pool: Pool, job: TraceJob, indices: Sequence[int], *, traced: bool = True) -> dict[int, Run]:
+    """Run the inputs in the given order. Raises ``EnvironmentLacking`` if no sandbox can be had."""
+    done: dict[int, Run] = {}
+    pending = list(indices)
+    attempts = 1
+    while pending:
+        started = _run_some(pool, job, pending, traced, attempts)
+        if not started:
+            # Something spoilt the whole batch (a dead sandbox, forged lines): each alone shows whose it was.
+            for index in pending:
+                done.update(_run_alone(pool, job, index, traced, attempts))
+            return done
+        done.update(started)
+        pending = [index for index in pending if index not in done]
+        attempts += 1
+    return done
+
+
+def _run_some(pool: Pool, job: TraceJob, pending: list[int], traced: bool, attempts: int) -> dict[int, Run]:
+    """Return the runs of the inputs that were reached; none if the batch has to be taken apart."""
+    try:
+        outcome = _submit(pool, job, pending, traced, fresh=False)
+        return _read(pool, job, pending, outcome, traced, attempts)
+    except _Lost as lost:
+        return {pending[0]: _lost(lost)} if len(pending) == 1 else {}
+    except WireError as error:
+        return (
+            {pending[0]: Run(refused=Refused("protocol", str(error)), attempts=attempts)} if len(pending) == 1 else {}
+        )
+
+
+def _run_alone(pool: Pool, job: TraceJob, index: int, traced: bool, attempts: int) -> dict[int, Run]:
+    runs = run_inputs(pool, job, [index], traced=traced)
+    runs[index].attempts += attempts
+    return runs
+
+
+def _lost(lost: _Lost) -> Run:
+    reason: FailureReason = "poison" if lost.deaths >= DEATHS else "sandbox_lost"
+    return Run(refused=Refused(reason, str(lost.error)), attempts=ATTEMPTS)
+
+
+def _submit(pool: Pool, job: TraceJob, pending: list[int], traced: bool, *, fresh: bool) -> JobOutcome:
+    work = PoolJob(
+        payload=payload(job, pending, traced=traced),
+        wall_seconds=len(pending) * (job.limits.wall_seconds + 2 * GRACE) + 5,
+        memory_bytes=job.limits.memory_bytes,
+    )
+    deaths = 0
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return pool.run(work, fresh=fresh or attempt > 1)
+        except SandboxError as error:
+            deaths += isinstance(error, SandboxLost | ProtocolViolation)
+            if attempt == ATTEMPTS or not error.retryable or deaths >= DEATHS:
+                raise _Lost(error, deaths) from error
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def payload(job: TraceJob, indices: Sequence[int], *, traced: bool) -> bytes:
+    """Return what the guest's entry reads."""
+    fields = job.model_dump(mode="json", exclude={"inputs", "provenance", "image", "python", "recorder_version"})
+    fields["inputs"] = [job.inputs[index].model_dump(mode="json") for index in indices]
+    fields["traced"] = traced
+    return json.dumps(fields).encode("ascii")
+
+
+def _read(
+    pool: Pool, job: TraceJob, pending: list[int], outcome: JobOutcome, traced: bool, attempts: int
+) -> dict[int, Run]:
+    if outcome.status != "finished" and not outcome.result:
+        return {pending[0]: _died(pool, job, pending[0], Run(attempts=attempts), outcome, traced)}
+    wire = parse_result(outcome.result)
+    found: dict[int, Run] = {}
+    for position, segment in enumerate(wire.segments):
+        if segment.index != position or position >= len(pending):
+            raise WireError(f"input {segment.index} where {position} of {len(pending)} was due")
+        index = pending[position]
+        run = Run(python=wire.python, segment=segment, attempts=attempts)
+        found[index] = run if segment.ended else _died(pool, job, index, run, outcome, traced)
+    if not found:
+        found[pending[0]] = _died(pool, job, pending[0], Run(python=wire.python, attempts=attempts), outcome, traced)
+    return found
+
+
+def _died(pool: Pool, job: TraceJob, index: int, run: Run, outcome: JobOutcome, traced: bool) -> Run:
+    if outcome.status == "out_of_memory":
+        # The kernel may have picked this process for another's sake: it gets a sandbox of its own, once.
+        try:
+            outcome = _submit(pool, job, [index], traced, fresh=True)
+        except _Lost as lost:
+            return _lost(lost)
+        if outcome.status != "out_of_memory":
+            return _read(pool, job, [index], outcome, traced, run.attempts + 1)[index]
+    label = "exited" if outcome.status == "finished" else outcome.status
+    run.death = Death(
+        label,
+        outcome.signal,
+        outcome.exit_code,
+        _output(outcome.stdout, job.limits.output_bytes),
+        _output(outcome.stderr, job.limits.output_bytes),
+    )
+    return run
+
+
+def _output(data: bytes, limit: int) -> Output:
+    text, cut, escaped = text_of(data[:limit], max(0, len(data) - limit))
+    return Output(text, cut, escaped)
+
+
+def ending_of(run: Run) -> tuple[object, ...]:
+    """Return what a run shows to the outside: label, exit code, result, expectations and output."""
+    if run.segment is not None and isinstance(run.segment.ended, Ending):
+        end = run.segment.ended
+        return end.label, end.exit_code, end.final, end.expectations, end.stdout, end.stderr
+    if run.segment is not None and isinstance(run.segment.ended, Refusal):
+        return "refused", run.segment.ended.reason, run.segment.ended.detail
+    if run.death is not None:
+        return run.death.label, run.death.exit_code, run.death.signal, run.death.stdout, run.death.stderr
+    return "refused", run.refused
