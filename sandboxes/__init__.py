@@ -1,1 +1,5 @@
 """Run jobs in isolation: argv, files, limits. Knows nothing of traces or agents."""
+
+from sandboxes.open import open_pool, resolve_image
+
+__all__ = ["open_pool", "resolve_image"]

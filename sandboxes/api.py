@@ -22,6 +22,8 @@ class ImageRef:
     """Content digest, stable across machines and rebuilds; part of job ids."""
     python: str
     """Full version of the interpreter in it, e.g. ``3.11.7``."""
+    executable: str = ""
+    """The interpreter's path on this machine (``process`` backend); part of no id and no record."""
 
 
 @dataclass(slots=True, frozen=True)

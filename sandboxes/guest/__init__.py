@@ -1,1 +1,1 @@
-"""Runs inside the sandbox: standard library only, Python 3.8 and later, no other package of ours importable."""
+"""The fork server. Runs inside the sandbox: standard library only, Python 3.8 and later."""

@@ -1,0 +1,133 @@
+"""A container's standard streams over one attached connection."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from sandboxes.channel import ChannelClosed, ChannelTimeout
+
+if TYPE_CHECKING:
+    import docker
+
+_STREAM_HEAD = struct.Struct(">BxxxI")  # the engine's multiplexing: stream, three zeros, length
+_STDOUT = 1
+_STDERR = 2
+_ERROR_BYTES = 4000
+_GONE_SECONDS = 15.0
+
+
+class ContainerChannel:
+    """Owns one container. The engine closes its input when this process dies, however it dies (``StdinOnce``)."""
+
+    def __init__(self, client: docker.APIClient, container: str) -> None:
+        self.name = container[:12]
+        self._client = client
+        self._container = container
+        self._errors = b""
+        self._pending = 0  # bytes left of the chunk of stdout that is being read
+        self._buffer = bytearray()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._attached: Any = client.attach_socket(
+            container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        )
+        self._socket: Any = getattr(self._attached, "_sock", self._attached)
+        self._socket.setblocking(False)
+
+    def send(self, data: bytes, deadline: float) -> None:
+        """Send all of ``data``."""
+        view = memoryview(data)
+        while view:
+            if not select.select([], [self._socket], [], _left(deadline))[1]:
+                raise ChannelTimeout("it takes no more data")
+            try:
+                view = view[self._socket.send(view) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise ChannelClosed(self._last_words(str(error))) from error
+
+    def receive(self, count: int, deadline: float) -> bytes:
+        """Return 1 to ``count`` bytes of stdout; what comes on stderr is kept for messages."""
+        while True:
+            if self._pending and self._buffer:
+                data = bytes(self._buffer[: min(count, self._pending)])
+                del self._buffer[: len(data)]
+                self._pending -= len(data)
+                return data
+            if not self._pending and self._next_chunk():
+                continue
+            self._fill(deadline)
+
+    def _next_chunk(self) -> bool:
+        """Consume a chunk's head, or a whole chunk of stderr; return whether anything was consumed."""
+        if len(self._buffer) < _STREAM_HEAD.size:
+            return False
+        stream, length = _STREAM_HEAD.unpack_from(self._buffer)
+        if stream == _STDOUT:
+            del self._buffer[: _STREAM_HEAD.size]
+            self._pending = length
+            return True
+        if stream != _STDERR:
+            raise ChannelClosed(f"the engine sent a chunk of stream {stream}")
+        end = _STREAM_HEAD.size + length
+        if len(self._buffer) < end:
+            return False
+        self._errors = (self._errors + bytes(self._buffer[_STREAM_HEAD.size : end]))[-_ERROR_BYTES:]
+        del self._buffer[:end]
+        return True
+
+    def _fill(self, deadline: float) -> None:
+        if not select.select([self._socket], [], [], _left(deadline))[0]:
+            raise ChannelTimeout("it did not answer in time")
+        try:
+            data = self._socket.recv(1 << 18)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise ChannelClosed(self._last_words(str(error))) from error
+        if not data:
+            raise ChannelClosed(self._last_words("its output ended"))
+        self._buffer += data
+
+    def _last_words(self, reason: str) -> str:
+        said = self._errors.decode("utf-8", "replace").strip()
+        return f"{reason}; it said: {said}" if said else reason
+
+    def close(self) -> None:
+        """Close the connection and remove the container."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        response = getattr(self._attached, "_response", None)  # docker-py keeps it there; closing it closes the socket
+        if response is not None:
+            response.close()
+        self._attached.close()
+        remove(self._client, self._container)
+
+
+def remove(client: docker.APIClient, container: str) -> None:
+    """Kill and remove a container and wait until it is gone; that it is gone already is no error."""
+    import docker.errors
+    import requests
+
+    end = time.monotonic() + _GONE_SECONDS
+    while time.monotonic() < end:
+        # 409: the engine is already removing it (auto_remove).
+        with contextlib.suppress(docker.errors.APIError, requests.Timeout):
+            client.remove_container(container, force=True, v=True)
+        try:
+            client.inspect_container(container)
+        except docker.errors.NotFound:
+            return
+        time.sleep(0.02)
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

@@ -1,0 +1,93 @@
+"""What a container may do: every flag in one place, and the check from inside that it holds."""
+
+from typing import Any
+
+from sandboxes.api import PoolSpec
+from schemas.errors import LimitUnsupported
+
+SCRATCH = "/jobs"
+INODES = 20_000
+OPEN_FILES = 1024
+PYTHON = "python3"
+NEEDED_CAPABILITIES = ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE")
+"""Of the server: give each job its uid, kill and clean up after it. A job has none."""
+SYSCTLS = {
+    # No memory that outlives a job: System V segments, semaphores, queues and POSIX queues have no owner's lifetime.
+    "kernel.shmmni": "0",
+    "kernel.msgmni": "0",
+    "kernel.sem": "0 0 0 0",
+    "fs.mqueue.queues_max": "0",
+}
+_PAGE = 4096
+
+
+def host_config(spec: PoolSpec) -> dict[str, Any]:
+    """Return the arguments of docker-py's ``create_host_config``."""
+    return {
+        "network_mode": "none",
+        "read_only": True,
+        "tmpfs": {
+            # Only the server may create in it: a job writes in its own directory and leaves nothing elsewhere.
+            SCRATCH: f"size={spec.scratch_bytes},nr_inodes={INODES},mode=0711,noexec,nosuid,nodev",
+        },
+        "mem_limit": spec.memory_bytes,
+        "memswap_limit": spec.memory_bytes,
+        "pids_limit": spec.processes,
+        "cap_drop": ["ALL"],
+        "cap_add": list(NEEDED_CAPABILITIES),
+        "security_opt": ["no-new-privileges"],
+        "ipc_mode": "none",
+        "init": True,
+        "auto_remove": True,
+        "sysctls": dict(SYSCTLS),
+        "log_config": {"type": "none", "config": {}},
+    }
+
+
+def environment(spec: PoolSpec) -> dict[str, str]:
+    """Return what is set beside the image's own environment."""
+    return {"PYTHONHASHSEED": str(spec.hash_seed), "LANG": "C.UTF-8"}
+
+
+def verify(check: dict[str, Any], spec: PoolSpec) -> None:
+    """Compare what the sandbox saw of itself with the profile. Raises ``LimitUnsupported`` naming all that differs."""
+    problems = [*_isolation(check), *_limits(check, spec)]
+    if problems:
+        raise LimitUnsupported(
+            f"the container engine does not enforce the sandbox profile: {'; '.join(problems)}. Run `tracegen doctor`; "
+            "use a rootful engine with the memory and pids cgroup controllers, or --sandbox process for trusted code"
+        )
+
+
+def _isolation(check: dict[str, Any]) -> list[str]:
+    wanted = {
+        "capabilities": 0,
+        "no_new_privileges": True,
+        "root_writable": False,
+        "tmp_writable": False,
+        "server_root_writable": False,
+        "parent_readable": False,
+        "interfaces": [],
+        "writable_mounts": [SCRATCH],
+    }
+    problems = [
+        f"{name} is {check.get(name)!r}, not {value!r}" for name, value in wanted.items() if check.get(name) != value
+    ]
+    if not check.get("network"):
+        problems.append("an outside address can be routed")
+    if check.get("uid") in (0, None):
+        problems.append("jobs run as root")
+    return problems
+
+
+def _limits(check: dict[str, Any], spec: PoolSpec) -> list[str]:
+    seen = check.get("limits", {})
+    wanted = {"memory": spec.memory_bytes // _PAGE * _PAGE, "pids": spec.processes}
+    problems = [
+        f"the {name} limit is {seen.get(name)}, not {most}" for name, most in wanted.items() if seen.get(name) != most
+    ]
+    if check.get("total_swap") and seen.get("swap") is None:
+        problems.append("swap is not limited (boot with swapaccount=1 or turn swap off)")
+    if not 0 < check.get("scratch_bytes", 0) <= spec.scratch_bytes + _PAGE:
+        problems.append(f"the jobs' file system has {check.get('scratch_bytes')} bytes, not {spec.scratch_bytes}")
+    return problems

@@ -1,0 +1,176 @@
+"""Finds, pulls or makes the base image: explicit, then local, then pulled, then made from this machine's Python."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+from sandboxes.api import ImageRef
+from sandboxes.docker import hardening
+from sandboxes.docker.engine import connect, speaking
+from sandboxes.docker.host_base import HostTree, collect
+from sandboxes.interpreters import Interpreter, find, own
+from schemas.errors import ImageUnavailable, UsageError
+
+if TYPE_CHECKING:
+    import docker
+
+REPOSITORY = "tracegen-base"
+DIGEST_LABEL = "tracegen.base.digest"
+KEY_LABEL = "tracegen.base.key"
+PYTHON_LABEL = "tracegen.base.python"
+ROLE_LABEL = "tracegen.role"
+PULL_SILENCE_SECONDS = 20
+"""A registry that says nothing for that long is given up."""
+PULL_SECONDS = 900
+_VERSION = "import platform; print(platform.python_version())"
+
+
+def resolve_docker_image(*, python: str | None, base: str | None) -> ImageRef:
+    """Return the image to run. ``python`` is a minor version or an interpreter's path, ``base`` an image.
+
+    Raises ``BackendUnavailable``, ``ImageUnavailable`` and ``UsageError``.
+    """
+    client = connect()
+    try:
+        with speaking("resolve the base image"):
+            if base is not None:
+                return _explicit(client, base)
+            if python is not None and "/" in python:
+                return make_base(client, find(python))
+            return _by_version(client, python or own().minor)
+    finally:
+        client.close()
+
+
+def slim_image(minor: str) -> str:
+    """Return the public image of a minor version."""
+    return f"python:{minor}-slim"
+
+
+def _explicit(client: docker.APIClient, base: str) -> ImageRef:
+    found = _inspect(client, base)
+    if found is None:
+        problem = _pull(client, base)
+        found = _inspect(client, base)
+        if found is None:
+            raise ImageUnavailable(f"the image {base!r} is neither here nor to be pulled ({problem}): build or load it")
+    return _reference(client, found, base)
+
+
+def _by_version(client: docker.APIClient, version: str) -> ImageRef:
+    name = slim_image(version)
+    if (found := _inspect(client, name)) is not None:
+        return _reference(client, found, name)
+    try:
+        interpreter: Interpreter | None = find(version)
+    except UsageError:
+        interpreter = None
+    tree = collect(interpreter) if interpreter is not None else None
+    if tree is not None and (made := _made(client, tree)) is not None:
+        return made
+    problem = _pull(client, name)
+    if (found := _inspect(client, name)) is not None:
+        return _reference(client, found, name)
+    if tree is None:
+        raise ImageUnavailable(
+            f"no image for Python {version}: {name} is neither here nor to be pulled ({problem}), and none is "
+            "installed to make one from; install it, load the image, or give --base"
+        )
+    return _make(client, tree)
+
+
+def make_base(client: docker.APIClient, interpreter: Interpreter) -> ImageRef:
+    """Return the image made from ``interpreter``, made now unless it was before."""
+    tree = collect(interpreter)
+    return _made(client, tree) or _make(client, tree)
+
+
+def _made(client: docker.APIClient, tree: HostTree) -> ImageRef | None:
+    for image in client.images(filters={"label": f"{KEY_LABEL}={tree.key()}"}):
+        labels = image["Labels"]
+        return ImageRef(image["Id"], labels[DIGEST_LABEL], labels[PYTHON_LABEL])
+    return None
+
+
+def _make(client: docker.APIClient, tree: HostTree) -> ImageRef:
+    version, content, key = tree.interpreter.version, tree.content_digest(), tree.key()
+    labels = {DIGEST_LABEL: content, KEY_LABEL: key, PYTHON_LABEL: version, ROLE_LABEL: "base"}
+    changes = [f"LABEL {name}={value}" for name, value in labels.items()]
+    changes.append("ENV PATH=/usr/local/bin:/usr/bin:/bin")
+    with tempfile.TemporaryFile() as archive:
+        tree.write_tar(archive)
+        archive.seek(0)
+        tag = f"{version}-{content[:12]}"
+        # docker-py sends a file object in pieces; the annotation knows bytes only.
+        answer = client.import_image_from_data(archive, repository=REPOSITORY, tag=tag, changes=changes)
+    found = _inspect(client, f"{REPOSITORY}:{tag}")
+    if found is None:
+        raise ImageUnavailable(f"the engine did not take the image made from {tree.interpreter.executable}: {answer}")
+    return ImageRef(found["Id"], content, version)
+
+
+def _reference(client: docker.APIClient, found: dict[str, Any], name: str) -> ImageRef:
+    labels = found["Config"].get("Labels") or {}
+    if labels.get(ROLE_LABEL) == "base":
+        return ImageRef(found["Id"], labels[DIGEST_LABEL], labels[PYTHON_LABEL])
+    digests = found.get("RepoDigests") or []
+    content = digests[0].partition("@")[2] if digests else found["Id"]
+    return ImageRef(found["Id"], content, _python_in(client, found["Id"], name))
+
+
+def _python_in(client: docker.APIClient, image: str, name: str) -> str:
+    """Start the image once to ask its Python for the version."""
+    config = client.create_host_config(network_mode="none", read_only=True, cap_drop=["ALL"])
+    created = client.create_container(
+        image, entrypoint=[hardening.PYTHON, "-S", "-E", "-c", _VERSION], command=[], host_config=config
+    )
+    try:
+        client.start(created["Id"])
+        client.wait(created["Id"], timeout=30)
+        version = client.logs(created["Id"], stdout=True, stderr=False).decode().strip()
+    except Exception as error:
+        raise ImageUnavailable(f"the image {name!r} has no `{hardening.PYTHON}` that runs: {error}") from error
+    finally:
+        client.remove_container(created["Id"], force=True)
+    if not version:
+        raise ImageUnavailable(f"the image {name!r} has no `{hardening.PYTHON}` that tells its version")
+    return str(version)
+
+
+def _inspect(client: docker.APIClient, name: str) -> dict[str, Any] | None:
+    import docker.errors
+
+    try:
+        found: dict[str, Any] = client.inspect_image(name)  # type: ignore[no-untyped-call]
+    except docker.errors.ImageNotFound:
+        return None
+    return found
+
+
+def _pull(client: docker.APIClient, name: str) -> str:
+    """Try to pull; return the problem, or nothing."""
+    import docker.errors
+    import requests
+
+    usual, client.timeout = client.timeout, PULL_SILENCE_SECONDS
+    repository, _, tag = name.rpartition(":") if ":" in name.rsplit("/", 1)[-1] else (name, "", "latest")
+    end = time.monotonic() + PULL_SECONDS
+    try:
+        for line in client.pull(repository, tag=tag, stream=True, decode=True):
+            if "error" in line:
+                return str(line["error"])
+            if time.monotonic() > end:
+                return f"it takes longer than {PULL_SECONDS} s"
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        return _short(error)
+    finally:
+        client.timeout = usual
+    return ""
+
+
+def _short(error: Exception) -> str:
+    explanation = getattr(error, "explanation", None)
+    return json.dumps(str(explanation or error))

@@ -1,0 +1,97 @@
+"""The ``docker`` backend: fork servers in hardened containers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandboxes.api import ImageRef, PoolSpec
+from sandboxes.docker import hardening
+from sandboxes.docker.channel import ContainerChannel, remove
+from sandboxes.docker.engine import connect
+from sandboxes.pool import SandboxPool
+from sandboxes.sandbox import Sandbox, bootstrap_text
+from schemas.errors import BackendUnavailable, ImageUnavailable, LimitUnsupported, StartFailed
+
+if TYPE_CHECKING:
+    import docker
+
+BACKEND = "docker"
+_STARTS = threading.BoundedSemaphore(max(2, min(4, os.cpu_count() or 1)))
+"""Many starts at once are slower than few after each other (moby issues 42096, 42817)."""
+
+
+def open_docker_pool(spec: PoolSpec, image: ImageRef, *, size: int) -> SandboxPool:
+    """Return a pool of containers. Raises ``BackendUnavailable``, ``ImageUnavailable``, ``LimitUnsupported``."""
+    client = connect()
+    labels = {"tracegen.run": secrets.token_hex(8), "tracegen.owner": _owner(), "tracegen.role": "function-pool"}
+    launch = partial(_launch, client, spec, image, labels)
+    return SandboxPool(BACKEND, image, spec, launch, size=size, release=client.close)
+
+
+def _launch(client: docker.APIClient, spec: PoolSpec, image: ImageRef, labels: dict[str, str]) -> Sandbox:
+    with _STARTS:
+        channel = _start_container(client, spec, image, labels)
+        sandbox = Sandbox.start(BACKEND, channel, spec, image, scratch=hardening.SCRATCH, contained=True, hidden="")
+    try:
+        hardening.verify(sandbox.check, spec)
+    except LimitUnsupported:
+        channel.close()
+        raise
+    return sandbox
+
+
+def _start_container(
+    client: docker.APIClient, spec: PoolSpec, image: ImageRef, labels: dict[str, str]
+) -> ContainerChannel:
+    import docker.errors
+    import docker.types
+    import requests
+
+    container = ""
+    try:
+        config = hardening.host_config(spec)
+        files = docker.types.Ulimit(name="nofile", soft=hardening.OPEN_FILES, hard=hardening.OPEN_FILES)
+        created = client.create_container(
+            image.reference,
+            entrypoint=[hardening.PYTHON, "-S", "-s", "-B", "-c", bootstrap_text()],
+            command=[],
+            stdin_open=True,  # with detach off, docker-py also sets StdinOnce: the input ends with the connection
+            detach=False,
+            user="0:0",
+            working_dir="/",
+            hostname="sandbox",
+            environment=hardening.environment(spec),
+            labels=labels,
+            healthcheck={"test": ["NONE"]},
+            host_config=client.create_host_config(ulimits=[files], **config),
+        )
+        container = created["Id"]
+        channel = ContainerChannel(client, container)
+        client.start(container)
+    except docker.errors.ImageNotFound as error:
+        raise ImageUnavailable(f"the image {image.reference!r} is gone: resolve it again") from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        if container:
+            remove(client, container)
+            raise StartFailed(
+                f"container {container[:12]} did not start: {error}",
+                backend=BACKEND,
+                container=container[:12],
+                phase="start",
+                retryable=True,
+            ) from error
+        raise BackendUnavailable(f"the container engine does not create containers: {error}") from error
+    return channel
+
+
+def _owner() -> str:
+    """Return what identifies this process on this machine since boot: pid, start time, boot."""
+    pid = os.getpid()
+    started = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{pid}:{started}:{boot}"

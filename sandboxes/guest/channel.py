@@ -1,0 +1,81 @@
+"""What a job writes its result to, and the page that it shares with the fork server."""
+
+import errno
+import mmap
+import os
+import struct
+import time
+
+_DEADLINE = struct.Struct("=d")
+_ENTERED = _DEADLINE.size
+
+RESULT_FD = 250  # high, so that the first file which a program opens gets 3 as it would anywhere
+OPEN_FILES = 256
+RESULT_LOST = 112  # exit code when the program closed the result's descriptor
+
+
+class SharedPage:
+    """One page of shared memory: the job's own deadline, and whether the job got as far as the guest's entry."""
+
+    def __init__(self) -> None:
+        self._page = mmap.mmap(-1, mmap.PAGESIZE)
+
+    def deadline(self) -> float:
+        """Return the monotonic time that the job set; anything odd that it wrote counts as none."""
+        value = _DEADLINE.unpack_from(self._page)[0]
+        return float(value) if value > 0.0 else float("inf")  # NaN is not > 0 either
+
+    def set_deadline(self, moment: float) -> None:
+        """Set the monotonic time at which the parent kills the job."""
+        _DEADLINE.pack_into(self._page, 0, moment)
+
+    def entered(self) -> bool:
+        """Return whether the child came through its set-up."""
+        return self._page[_ENTERED] == 1
+
+    def mark_entered(self) -> None:
+        """Say that the set-up is done."""
+        self._page[_ENTERED] = 1
+
+    def clear(self) -> None:
+        """Make the page ready for the next job."""
+        self._page[: _ENTERED + 1] = bytes(_ENTERED + 1)
+
+
+class Channel:
+    """A job's way out. Holds no lock, so threads, signal handlers and forks of the program cannot hang it."""
+
+    def __init__(self, page: SharedPage) -> None:
+        self._page = page
+        self._owner = os.getpid()
+        self._file = _identity()
+
+    def write(self, data: bytes) -> None:
+        """Append to the result, unbuffered. Ends the process when the result is full.
+
+        Ignored in processes that the program forked: the result is the first process's.
+        """
+        if os.getpid() != self._owner:
+            return
+        if _identity() != self._file:
+            os._exit(RESULT_LOST)  # the program closed the descriptor; another file may have its number now
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(RESULT_FD, view) :]
+            except OSError as error:
+                if error.errno != errno.EFBIG:
+                    raise
+                os._exit(RESULT_LOST)  # the file is now larger than allowed: the parent sees output_limit
+
+    def set_deadline(self, seconds: float) -> None:
+        """Have the parent kill this job that long from now; the job's wall limit stays."""
+        self._page.set_deadline(time.monotonic() + seconds)
+
+
+def _identity() -> object:
+    try:
+        status = os.fstat(RESULT_FD)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

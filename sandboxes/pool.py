@@ -1,0 +1,155 @@
+"""The pool behind every backend: sandboxes leased one job at a time, replaced when they must not go on."""
+
+import itertools
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from sandboxes.api import ImageRef, JobOutcome, PoolJob, PoolSpec, PoolStatistics
+from sandboxes.sandbox import IDLE_SECONDS, SERVER_PROCESSES, Sandbox
+from schemas.errors import ProtocolViolation, UsageError
+
+Launch = Callable[[], Sandbox]
+"""Starts one more sandbox; raises ``SandboxError`` or ``EnvironmentLacking``."""
+
+
+class SandboxPool:
+    """Implements ``api.Pool`` over whatever ``launch`` starts; one sandbox starts at once, so errors show early."""
+
+    def __init__(
+        self, backend: str, image: ImageRef, spec: PoolSpec, launch: Launch, *, size: int, release: Callable[[], None]
+    ) -> None:
+        self.backend = backend
+        self.image = image
+        self.statistics = PoolStatistics()
+        self._spec = spec
+        self._launch = launch
+        self._size = size
+        self._release = release
+        self._slots = threading.BoundedSemaphore(size)
+        self._idle: deque[Sandbox] = deque()
+        self._leased: set[int] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+        try:
+            check_spec(spec, size)
+            self._idle.append(self._start())
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, job: PoolJob, *, fresh: bool = False) -> JobOutcome:
+        """Run one job, in a sandbox that has run nothing yet if ``fresh``. Errors as ``api.Pool.run`` says."""
+        _check_job(job)
+        with self._slots:
+            sandbox = self._take(fresh)
+            try:
+                outcome = sandbox.run(job)
+            except ProtocolViolation:
+                self._retire(sandbox, "protocol")
+                raise
+            except BaseException:
+                self._retire(sandbox, "lost")
+                raise
+            self._give_back(sandbox)
+            return outcome
+
+    def map(self, jobs: Iterable[PoolJob]) -> Iterator[JobOutcome]:
+        """Yield one outcome per job, in order, ``size`` at a time. Raises like ``run``."""
+        source = iter(jobs)
+        with ThreadPoolExecutor(self._size, thread_name_prefix="tracegen-pool") as threads:
+            running: deque[Future[JobOutcome]] = deque()
+            try:
+                running.extend(threads.submit(self.run, job) for job in itertools.islice(source, self._size))
+                while running:
+                    outcome = running.popleft().result()
+                    running.extend(threads.submit(self.run, job) for job in itertools.islice(source, 1))
+                    yield outcome
+            finally:
+                for future in running:
+                    future.cancel()
+
+    def close(self) -> None:
+        """End every idle sandbox now, and those at work when their job is done. Idempotent."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            idle = list(self._idle)
+            self._idle.clear()
+        for sandbox in idle:
+            sandbox.channel.close()
+        self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self) -> Sandbox:
+        sandbox = self._launch()
+        with self._lock:
+            self.statistics.sandboxes_started += 1
+        return sandbox
+
+    def _take(self, fresh: bool) -> Sandbox:
+        """Return an idle sandbox or start one; the caller holds a slot, so there are never more than ``size``."""
+        with self._lock:
+            if self._closed:
+                raise UsageError("the pool is closed; open another one")
+            self.statistics.jobs += 1
+            sandbox = self._idle.pop() if self._idle else None
+        if sandbox is None:
+            return self._start()
+        if fresh and sandbox.jobs:
+            self._retire(sandbox, "fresh")
+            return self._start()
+        if time.monotonic() - sandbox.used > IDLE_SECONDS / 2:
+            self._retire(sandbox, "idle")
+            return self._start()
+        return sandbox
+
+    def _give_back(self, sandbox: Sandbox) -> None:
+        if sandbox.anomaly:
+            self._retire(sandbox, "anomaly")
+        elif sandbox.jobs >= self._spec.jobs_per_sandbox:
+            self._retire(sandbox, "worn")
+        else:
+            with self._lock:
+                closed = self._closed
+                if not closed:
+                    self._idle.append(sandbox)
+            if closed:
+                sandbox.channel.close()
+
+    def _retire(self, sandbox: Sandbox, reason: str) -> None:
+        with self._lock:
+            self.statistics.retired[reason] = self.statistics.retired.get(reason, 0) + 1
+        sandbox.channel.close()
+
+
+def check_spec(spec: PoolSpec, size: int) -> None:
+    """Raise ``UsageError`` for what no backend could do."""
+    if size < 1:
+        raise UsageError(f"a pool of {size} sandboxes; at least 1 is needed")
+    if spec.processes <= SERVER_PROCESSES:
+        raise UsageError(f"{spec.processes} processes per sandbox; more than {SERVER_PROCESSES} are needed")
+    if min(spec.memory_bytes, spec.scratch_bytes, spec.jobs_per_sandbox, spec.result_bytes) < 1:
+        raise UsageError("memory, scratch, jobs per sandbox and result bytes of a pool must be positive")
+    if spec.hash_seed not in range(2**32):
+        raise UsageError(f"hash_seed is {spec.hash_seed}; PYTHONHASHSEED takes 0 to 4294967295")
+
+
+def _check_job(job: PoolJob) -> None:
+    if not (job.wall_seconds > 0 and math.isfinite(job.wall_seconds)):
+        raise UsageError(f"wall_seconds is {job.wall_seconds}; a positive, finite number is needed")
+    if job.memory_bytes is not None and job.memory_bytes < 1:
+        raise UsageError(f"memory_bytes is {job.memory_bytes}; a positive number or None is needed")
