@@ -1,0 +1,117 @@
+"""Makes small programs that alias, mutate, yield, raise and nest. ``choose(n)`` picks 0..n-1."""
+
+from collections.abc import Callable
+
+Choose = Callable[[int], int]
+
+HEADER = '''
+import contextlib
+
+class Box:
+    def __init__(self, item):
+        self.item = item
+    def put(self, item):
+        old, self.item = self.item, item
+        return old
+
+class Shown(Box):
+    def __repr__(self):
+        return "Shown(%r)" % (self.item,)
+
+@contextlib.contextmanager
+def held(items):
+    items.append("in")
+    try:
+        yield items
+    finally:
+        items.append("out")
+
+def feed(n, sink):
+    for i in range(n):
+        got = yield i
+        sink.append(got)
+    return len(sink)
+
+def pipe(n, sink):
+    total = yield from feed(n, sink)
+    yield total
+
+def mutate(a, b):
+    a.append(len(b))
+    b["n"] = a
+    return a
+'''
+
+STATEMENTS = (
+    "x = x + {n}",
+    "s = s + str(x % 7)",
+    "a.append(x)",
+    "b = a\n{i}b.append({n})",
+    "d['k{n}'] = a",
+    "d.pop('k{n}', None)",
+    "a[0:1] = [x, [x]]",
+    "box.put(x)",
+    "box.item = a",
+    "mutate(a, d)",
+    "x = sum([y + {n} for y in range({n})])",
+    "z = {{k: v for k, v in zip('abc', range({n}))}}",
+    "u = {{str(q) for q in range({n})}}",
+    "del x\n{i}x = {n}",
+    "f = lambda q, w=x: q + w\n{i}x = f({n})",
+    "x = 1 // ({n} - 1)",
+    "t = a[{n} + 90]",
+    "g = pipe({n}, a)\n{i}x = next(g)",
+    "with held(a) as h:\n{i}    x = len(h)",
+    "x, *rest = [x, {n}, a]",
+    "x = True\n{i}x = 1\n{i}x = 1.0\n{i}x = 0.0\n{i}x = -0.0",
+    "try:\n{i}    x = g.send(x)\n{i}except (StopIteration, NameError):\n{i}    x = {n}",
+    "class Local:\n{i}    field = {n}\n{i}    other = [field]",
+    "global shared\n{i}shared = x",
+)
+BLOCKS = (
+    "for i{n} in range({n}):",
+    "if x {op} {n}:",
+    "while x < 3:\n{i}    x = x + 1",
+    "try:",
+    "def inner(p):",
+)
+
+
+def program(choose: Choose, size: int = 12) -> str:
+    """Return a program with a function ``run``."""
+    body = _block(choose, size, "    ", 0)
+    start = "    x, s, a, d, box = 1, '', [], {}, (Box if %d else Shown)(0)\n" % choose(2)
+    return HEADER + "\nshared = 0\n\ndef run():\n" + _globals(body) + start + body + "    return x, a, d\n"
+
+
+def _globals(body: str) -> str:
+    # A global statement must stand before any use of the name in its function.
+    return "    global shared\n" if "global shared" in body else ""
+
+
+def _block(choose: Choose, size: int, indent: str, depth: int) -> str:
+    lines = []
+    for _ in range(1 + choose(max(size, 1))):
+        if depth < 3 and choose(4) == 0:
+            lines.append(_compound(choose, size // 2, indent, depth))
+        else:
+            lines.append(indent + _fill(choose, STATEMENTS[choose(len(STATEMENTS))], indent))
+    return "\n".join(line for line in lines).replace(indent + "global shared\n", "") + "\n"
+
+
+def _compound(choose: Choose, size: int, indent: str, depth: int) -> str:
+    head = _fill(choose, BLOCKS[choose(len(BLOCKS))], indent)
+    inner = indent + "    "
+    if head.startswith("def"):
+        body = f"{inner}nonlocal x\n{inner}x = p\n{inner}a.append(p)\n{inner}return p + 1\n"
+        return f"{indent}{head}\n{body}{indent}x = inner({choose(5)})"
+    text = f"{indent}{head}\n{_block(choose, size, inner, depth + 1)}"
+    if head.startswith("try"):
+        text += f"{indent}except (ZeroDivisionError, IndexError, NameError) as error:\n{inner}s = str(error)\n"
+        if choose(2):
+            text += f"{indent}finally:\n{inner}a.append('f')\n"
+    return text.rstrip("\n")
+
+
+def _fill(choose: Choose, text: str, indent: str) -> str:
+    return text.format(n=choose(4), i=indent, op=("<", ">", "==")[choose(3)])
