@@ -114,12 +114,20 @@ def _place(error: Exception) -> str:
     return f" ({trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno})" if trace else ""
 
 
+def start_failure(detail: str) -> EnvironmentLacking:
+    """Return the error of a worker that cannot be built for a reason other than a lacking environment."""
+    return EnvironmentLacking(f"a worker does not start: {detail}; see tracegen doctor")
+
+
 class LocalExecutor:
     """Runs items one after the other in this process."""
 
     def run(self, items: Iterator[WorkItem[P]], factory: WorkerFactory[P], hooks: Hooks) -> bool:
         """See ``Executor.run``."""
-        worker = factory()
+        try:
+            worker = factory()
+        except SandboxError as error:
+            raise start_failure(str(error)) from error
         try:
             return self._run(items, worker, hooks)
         finally:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from pipelines.executor import MAX_RETRIES, Hooks, ItemStatus, WorkerFactory, WorkItem
+from pipelines.executor import MAX_RETRIES, Hooks, ItemStatus, WorkerFactory, WorkItem, start_failure
 from pipelines.ray_actor import CONTROL, WorkerHost
 from pipelines.ray_session import ray_session
 from schemas.errors import EnvironmentLacking, StorageFailed
@@ -173,7 +173,7 @@ class _Run(Generic[P]):
         if status.error is not None:
             raise status.error
         if call.task is None and status.state == "failed":
-            raise EnvironmentLacking(f"a worker cannot {call.kind}: {status.detail}")
+            raise start_failure(status.detail)
         if call.task is not None:
             self._barren = 0
             self._settle(actor, call.task, status)

@@ -1,0 +1,90 @@
+"""The steps of ``tracegen functions`` as pure functions: plan -> items, record -> documents, given up -> failures."""
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import Final
+
+from pipelines.executor import WorkItem
+from schemas.document import RenderedDocument
+from schemas.failure import Failure, FailureReason
+from schemas.job import TraceInput, TraceJob, trace_id
+from schemas.trace_record import TraceRecord
+from tracegen.documents import render_documents
+from tracegen.render.base import Renderer
+from tracegen.sources.base import Planned
+
+BATCH_INPUTS: Final = 32
+"""Most inputs of one item: what is lost and done again when a worker dies under it."""
+
+
+@dataclass(slots=True)
+class PlanCount:
+    """What the plan came to, counted as it is pulled."""
+
+    planned: int = 0
+    finished: int = 0
+    """Those of them that stood in a manifest before."""
+    exhausted: bool = False
+
+
+def work_items(
+    plan: Iterable[Planned], finished: Set[str], limit: int | None, count: PlanCount
+) -> Iterator[WorkItem[Planned]]:
+    """Yield what is left of the first ``limit`` planned inputs, in batches; ``count`` grows with what is seen."""
+    for planned in plan:
+        room = None if limit is None else limit - count.planned
+        if room is not None and room <= 0:
+            break
+        yield from _left(planned, finished, room, count)
+    count.exhausted = True
+
+
+def _left(planned: Planned, finished: Set[str], room: int | None, count: PlanCount) -> Iterator[WorkItem[Planned]]:
+    if isinstance(planned, Failure):
+        count.planned += 1
+        count.finished += planned.trace_id in finished
+        if planned.trace_id not in finished:
+            yield WorkItem((planned.trace_id,), planned)
+        return
+    inputs = planned.inputs[:room]
+    ids = input_ids(planned, inputs)
+    count.planned += len(ids)
+    left = [pair for pair in zip(ids, inputs, strict=True) if pair[0] not in finished]
+    count.finished += len(ids) - len(left)
+    for start in range(0, len(left), BATCH_INPUTS):
+        part = left[start : start + BATCH_INPUTS]
+        job = planned.model_copy(update={"inputs": tuple(one for _, one in part)})
+        yield WorkItem(tuple(one for one, _ in part), job)
+
+
+def input_ids(job: TraceJob, inputs: Sequence[TraceInput]) -> list[str]:
+    """Return the trace ids of some inputs of a job."""
+    job_id = job.job_id()
+    return [trace_id(job_id, job.kind, one.text, one.occurrence) for one in inputs]
+
+
+def documents_of(records: Iterable[TraceRecord], renderers: Sequence[Renderer]) -> list[RenderedDocument]:
+    """Return the documents of the records in every rendering."""
+    return [document for record in records for renderer in renderers for document in render_documents(record, renderer)]
+
+
+def given_up(planned: Planned, reason: FailureReason, detail: str, attempts: int) -> list[Failure]:
+    """Return one failure row per input of an item that could not be done."""
+    if isinstance(planned, Failure):
+        return [planned]
+    job_id = planned.job_id()
+    return [
+        Failure(
+            trace_id=trace_id(job_id, planned.kind, one.text, one.occurrence),
+            job_id=job_id,
+            source_id=one.source_id,
+            kind=planned.kind,
+            entry=planned.entry,
+            inputs=one.text,
+            reason=reason,
+            detail=detail,
+            attempts=attempts,
+            provenance=planned.provenance,
+        )
+        for one in planned.inputs
+    ]

@@ -1,0 +1,93 @@
+"""``tracegen functions``: sources -> Parquet shards of traces and texts."""
+
+import argparse
+import sys
+from typing import Any, Final
+
+from pipelines.cli import INTERRUPTED
+from pipelines.config import RECIPE_NAME, RunConfig, build_config, load_recipe
+from pipelines.functions import run_functions
+from pipelines.report import RunReport, report_lines
+from schemas.errors import UsageError
+from schemas.limits import Limits
+
+_SOURCES: Final = (
+    "FILE.jsonl (rows of code and input), FILE.py or a folder (their doctests), module:NAME (doctests of an installed "
+    "module), or FILE.py 'CALL' (a call expression)"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags; each overrides one field of the recipe, and none has a default of its own."""
+    parser.add_argument("sources", metavar="SOURCE", nargs="*", help=_SOURCES)
+    parser.add_argument("-o", dest="output", metavar="DIR", help="directory of the run; the same again continues it")
+    parser.add_argument("--recipe", metavar="FILE", help="YAML recipe, or the name of a shipped one (demo)")
+    parser.add_argument("--renderer", dest="renderers", action="append", help="repeatable (default: cwm and compact)")
+    parser.add_argument("--executor", choices=["local", "ray"], help="default: local")
+    parser.add_argument("--workers", type=int, metavar="N", help="Ray workers (default: one per CPU)")
+    parser.add_argument("--sandbox", choices=["docker", "process"], help="default: docker; process isolates nothing")
+    parser.add_argument("--python", metavar="VERSION", help="of the sandbox, e.g. 3.12")
+    parser.add_argument("--base", metavar="IMAGE", help="image to start from")
+    parser.add_argument("--check", choices=["full", "rerun", "none"], help="of determinism (default: full)")
+    parser.add_argument("--pure", action="store_true", default=None, help="refuse C twins of the traced module")
+    parser.add_argument("--trace-package", dest="trace_packages", action="append", metavar="NAME", help="repeatable")
+    parser.add_argument("--licence", metavar="SPDX", help="of the sources (default: unknown)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the random module (default: 0)")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
+    parser.add_argument(
+        "--max-failures", type=float, metavar="SHARE", help="exit 1 above this share of failure rows (default: 0.1)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress and no report on the terminal")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    _add_limits(parser.add_argument_group("limits of one input ('none': no limit)"))
+
+
+def _add_limits(group: Any) -> None:
+    for name, field in Limits.model_fields.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}", dest=f"limits.{name}", metavar="N", help=f"default: {field.default}"
+        )
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {name: value for name, value in vars(arguments).items() if value not in (None, [])}
+    limits = {
+        name.removeprefix("limits."): None if value == "none" else value
+        for name, value in given.items()
+        if name.startswith("limits.")
+    }
+    flags = {name: value for name, value in given.items() if name in RunConfig.model_fields}
+    return {**flags, "limits": limits} if limits else flags
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build the config, run it, print the report; return the exit code."""
+    recipe = load_recipe(arguments.recipe) if arguments.recipe else {}
+    flags = _flags(arguments)
+    if not recipe and "output" not in flags:
+        raise UsageError("no directory was given for the run; add -o DIR")
+    if not recipe and "sources" not in flags:
+        raise UsageError(f"no source was given; allowed: {_SOURCES}")
+    config = build_config(recipe, flags)
+    report = run_functions(config, quiet=arguments.quiet or arguments.json)
+    _print(report, arguments)
+    if not report.complete:
+        sys.stderr.write(
+            f"tracegen functions: interrupted; {report.rows + report.failures:,} inputs are finished and kept. "
+            f"Continue with the same command, or: tracegen functions --recipe {config.output}/{RECIPE_NAME}\n"
+        )
+        return INTERRUPTED
+    if report.failure_share > config.max_failures:
+        sys.stderr.write(
+            f"tracegen functions: {100 * report.failure_share:.1f} % of the inputs are failure rows, more than "
+            f"--max-failures {config.max_failures:g} allows; see tracegen dataset stats {config.output}\n"
+        )
+        return 1
+    return 0
+
+
+def _print(report: RunReport, arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        sys.stdout.write(report.model_dump_json(indent=2) + "\n")
+    elif not arguments.quiet:
+        sys.stdout.writelines(f"{label:<17} {text}\n" for label, text in report_lines(report))
