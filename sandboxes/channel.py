@@ -1,5 +1,7 @@
 """The seam between a pool and what holds its fork servers: bytes in, bytes out, deadlines."""
 
+import select
+import time
 from typing import Protocol
 
 
@@ -28,3 +30,21 @@ class Channel(Protocol):
     def close(self) -> None:
         """End the server and all that runs under it; what holds it is gone afterwards. Idempotent."""
         ...
+
+
+def wait_readable(fd: int, deadline: float) -> None:
+    """Return when ``fd`` has bytes or is at its end. Raises ``ChannelTimeout``."""
+    if not _ready(fd, select.POLLIN, deadline):
+        raise ChannelTimeout("it did not answer in time")
+
+
+def wait_writable(fd: int, deadline: float) -> None:
+    """Return when ``fd`` takes bytes or is closed. Raises ``ChannelTimeout``."""
+    if not _ready(fd, select.POLLOUT, deadline):
+        raise ChannelTimeout("it takes no more data")
+
+
+def _ready(fd: int, events: int, deadline: float) -> bool:
+    waiter = select.poll()  # select.select refuses descriptors above 1023, which large workers have
+    waiter.register(fd, events)
+    return bool(waiter.poll(max(0.0, deadline - time.monotonic()) * 1000))

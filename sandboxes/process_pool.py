@@ -1,18 +1,16 @@
 """The ``process`` backend: the same fork server in a child process, without isolation. For trusted code only."""
 
 import os
-import select
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from functools import partial
 from pathlib import Path
 
 from sandboxes.api import ImageRef, PoolSpec
-from sandboxes.channel import ChannelClosed, ChannelTimeout
+from sandboxes.channel import ChannelClosed, wait_readable, wait_writable
 from sandboxes.interpreters import Interpreter, find
 from sandboxes.pool import SandboxPool
 from sandboxes.sandbox import Sandbox, bootstrap_text
@@ -87,8 +85,7 @@ class ProcessChannel:
         """Send all of ``data``."""
         view = memoryview(data)
         while view:
-            if not select.select([], [self._in], [], max(0.0, deadline - time.monotonic()))[1]:
-                raise ChannelTimeout("it takes no more data")
+            wait_writable(self._in, deadline)
             try:
                 view = view[os.write(self._in, view) :]
             except BrokenPipeError as error:
@@ -96,8 +93,7 @@ class ProcessChannel:
 
     def receive(self, count: int, deadline: float) -> bytes:
         """Return 1 to ``count`` bytes."""
-        if not select.select([self._out], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise ChannelTimeout("it did not answer in time")
+        wait_readable(self._out, deadline)
         data = os.read(self._out, count)
         if not data:
             raise ChannelClosed(self._last_words())

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import select
+import logging
+import ssl
 import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from sandboxes.channel import ChannelClosed, ChannelTimeout
+from sandboxes.channel import ChannelClosed, wait_readable, wait_writable
 
 if TYPE_CHECKING:
     import docker
 
+_LOG = logging.getLogger(__name__)
 _STREAM_HEAD = struct.Struct(">BxxxI")  # the engine's multiplexing: stream, three zeros, length
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)  # TLS engines buffer below the socket
 _STDOUT = 1
 _STDERR = 2
 _ERROR_BYTES = 4000
@@ -43,12 +46,10 @@ class ContainerChannel:
         """Send all of ``data``."""
         view = memoryview(data)
         while view:
-            if not select.select([], [self._socket], [], _left(deadline))[1]:
-                raise ChannelTimeout("it takes no more data")
             try:
                 view = view[self._socket.send(view) :]
-            except BlockingIOError:
-                continue
+            except _WOULD_BLOCK:
+                wait_writable(self._socket.fileno(), deadline)
             except OSError as error:
                 raise ChannelClosed(self._last_words(str(error))) from error
 
@@ -83,11 +84,10 @@ class ContainerChannel:
         return True
 
     def _fill(self, deadline: float) -> None:
-        if not select.select([self._socket], [], [], _left(deadline))[0]:
-            raise ChannelTimeout("it did not answer in time")
         try:
             data = self._socket.recv(1 << 18)
-        except BlockingIOError:
+        except _WOULD_BLOCK:
+            wait_readable(self._socket.fileno(), deadline)
             return
         except OSError as error:
             raise ChannelClosed(self._last_words(str(error))) from error
@@ -113,21 +113,24 @@ class ContainerChannel:
 
 
 def remove(client: docker.APIClient, container: str) -> None:
-    """Kill and remove a container and wait until it is gone; that it is gone already is no error."""
+    """Kill and remove a container and wait until it is gone; that it is gone already is no error.
+
+    A dead engine is a warning only: the container's server ends by itself, since the engine closed its input.
+    """
     import docker.errors
     import requests
 
     end = time.monotonic() + _GONE_SECONDS
+    problem = ""
     while time.monotonic() < end:
-        # 409: the engine is already removing it (auto_remove).
-        with contextlib.suppress(docker.errors.APIError, requests.Timeout):
-            client.remove_container(container, force=True, v=True)
         try:
+            # 409: the engine is already removing it (auto_remove).
+            with contextlib.suppress(docker.errors.APIError):
+                client.remove_container(container, force=True, v=True)
             client.inspect_container(container)
         except docker.errors.NotFound:
             return
+        except (docker.errors.APIError, requests.RequestException) as error:
+            problem = str(error)
         time.sleep(0.02)
-
-
-def _left(deadline: float) -> float:
-    return max(0.0, deadline - time.monotonic())
+    _LOG.warning("container %s is not gone after %d s: %s", container[:12], _GONE_SECONDS, problem or "still there")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import docker
 
 CONNECT_SECONDS = 2
-CALL_SECONDS = 60
+CALL_SECONDS = 30
 REMEDY = (
     "start it (`sudo systemctl start docker`), or set DOCKER_HOST; "
     "for code that you trust, --sandbox process needs no engine"

@@ -33,6 +33,7 @@ def host_config(spec: PoolSpec) -> dict[str, Any]:
         "mem_limit": spec.memory_bytes,
         "memswap_limit": spec.memory_bytes,
         "pids_limit": spec.processes,
+        "nano_cpus": 10**9,  # one job cannot starve its neighbours into their deadlines
         "cap_drop": ["ALL"],
         "cap_add": list(NEEDED_CAPABILITIES),
         "security_opt": ["no-new-privileges"],
@@ -63,6 +64,7 @@ def _isolation(check: dict[str, Any]) -> list[str]:
     wanted = {
         "capabilities": 0,
         "no_new_privileges": True,
+        "seccomp": "2",
         "root_writable": False,
         "tmp_writable": False,
         "server_root_writable": False,

@@ -71,7 +71,7 @@ class HostTree:
 
     def key(self) -> str:
         """Return a cheap fingerprint (paths, sizes, times) that tells whether a made image is still the same."""
-        stats = [(file.target, file.source.stat()) for file in self.files]
+        stats = [(file.target, file.source.stat()) for file in self.files if not file.is_cache()]
         rows = [[target, stat.st_size, stat.st_mtime_ns] for target, stat in stats]
         return digest([FORMAT, self.interpreter.version, self.platform, rows])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import time
@@ -106,32 +107,49 @@ def _make(client: docker.APIClient, tree: HostTree) -> ImageRef:
         tag = f"{version}-{content[:12]}"
         # docker-py sends a file object in pieces; the annotation knows bytes only.
         answer = client.import_image_from_data(archive, repository=REPOSITORY, tag=tag, changes=changes)
+    _forget_older(client, content)
     found = _inspect(client, f"{REPOSITORY}:{tag}")
     if found is None:
         raise ImageUnavailable(f"the engine did not take the image made from {tree.interpreter.executable}: {answer}")
     return ImageRef(found["Id"], content, version)
 
 
+def _forget_older(client: docker.APIClient, content: str) -> None:
+    """Remove images of the same content that lost their tag to the one just made."""
+    import docker.errors
+
+    for image in client.images(filters={"label": f"{DIGEST_LABEL}={content}", "dangling": True}):
+        with contextlib.suppress(docker.errors.APIError):  # a running container still needs it
+            client.remove_image(image["Id"])
+
+
 def _reference(client: docker.APIClient, found: dict[str, Any], name: str) -> ImageRef:
     labels = found["Config"].get("Labels") or {}
     if labels.get(ROLE_LABEL) == "base":
         return ImageRef(found["Id"], labels[DIGEST_LABEL], labels[PYTHON_LABEL])
-    digests = found.get("RepoDigests") or []
+    digests = sorted(found.get("RepoDigests") or [])
     content = digests[0].partition("@")[2] if digests else found["Id"]
     return ImageRef(found["Id"], content, _python_in(client, found["Id"], name))
 
 
 def _python_in(client: docker.APIClient, image: str, name: str) -> str:
     """Start the image once to ask its Python for the version."""
+    import docker.errors
+    import requests
+
     config = client.create_host_config(network_mode="none", read_only=True, cap_drop=["ALL"])
     created = client.create_container(
-        image, entrypoint=[hardening.PYTHON, "-S", "-E", "-c", _VERSION], command=[], host_config=config
+        image,
+        entrypoint=[hardening.PYTHON, "-S", "-E", "-c", _VERSION],
+        command=[],
+        host_config=config,
+        labels={ROLE_LABEL: "probe"},
     )
     try:
         client.start(created["Id"])
         client.wait(created["Id"], timeout=30)
         version = client.logs(created["Id"], stdout=True, stderr=False).decode().strip()
-    except Exception as error:
+    except (docker.errors.APIError, requests.RequestException) as error:
         raise ImageUnavailable(f"the image {name!r} has no `{hardening.PYTHON}` that runs: {error}") from error
     finally:
         client.remove_container(created["Id"], force=True)

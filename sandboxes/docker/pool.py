@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +53,7 @@ def _start_container(
     import docker.types
     import requests
 
-    container = ""
+    undo: list[Callable[[], None]] = []
     try:
         config = hardening.host_config(spec)
         files = docker.types.Ulimit(name="nofile", soft=hardening.OPEN_FILES, hard=hardening.OPEN_FILES)
@@ -70,22 +71,19 @@ def _start_container(
             healthcheck={"test": ["NONE"]},
             host_config=client.create_host_config(ulimits=[files], **config),
         )
-        container = created["Id"]
+        container: str = created["Id"]
+        undo.append(partial(remove, client, container))
         channel = ContainerChannel(client, container)
+        undo[0] = channel.close
         client.start(container)
     except docker.errors.ImageNotFound as error:
         raise ImageUnavailable(f"the image {image.reference!r} is gone: resolve it again") from error
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        if container:
-            remove(client, container)
-            raise StartFailed(
-                f"container {container[:12]} did not start: {error}",
-                backend=BACKEND,
-                container=container[:12],
-                phase="start",
-                retryable=True,
-            ) from error
-        raise BackendUnavailable(f"the container engine does not create containers: {error}") from error
+        if not undo:
+            raise BackendUnavailable(f"the container engine does not create the sandbox: {error}") from error
+        undo[0]()
+        message = f"container {container[:12]} did not start: {error}"
+        raise StartFailed(message, backend=BACKEND, container=container[:12], phase="start", retryable=True) from error
     return channel
 
 

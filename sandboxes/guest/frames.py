@@ -14,13 +14,14 @@ JOB = 4  # JOB_HEAD, payload
 # Sandbox to host.
 HELLO = 16  # JSON: protocol, nonce, python, implementation, check
 OUTCOME = 17  # OUTCOME_HEAD, JSON head, result, stdout, stderr
-FAILED = 18  # JSON: phase, message; the sandbox cannot go on
+FAILED = 18  # a traceback as text; the sandbox cannot go on
 
 HEAD = struct.Struct(">IB")
 JOB_HEAD = struct.Struct(">QdQ")  # job number, wall seconds, address space (0: no limit)
 OUTCOME_HEAD = struct.Struct(">I")  # bytes of the JSON head
 
 JSON_BYTES = 64 * 1024  # most bytes of a JSON body or head
+MESSAGE_BYTES = 8000  # most characters of a traceback
 STREAM_BYTES = 2**20  # most bytes sent of a standard stream
 
 

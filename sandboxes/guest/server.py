@@ -14,7 +14,7 @@ from typing import Callable, NamedTuple, Optional
 
 from . import frames, kernel
 from .child import Entry, Work
-from .files import JobFiles, open_files, read_start
+from .files import JobFiles, open_files, read_start, send_start
 from .loader import ZipBytesImporter
 from .process import adopt_orphans, remove_tree
 from .selfcheck import check_job, check_server
@@ -32,29 +32,27 @@ def serve(source: int, sink: int) -> None:
     def read(count: int) -> bytes:
         return os.read(source, count)
 
-    def write(kind: int, *parts: bytes) -> None:
-        frames.write_all(sink, frames.pack(kind, *parts))
-
     sys.modules["__main__"] = ModuleType("__main__")  # jobs find nothing of the bootstrap in theirs
     try:
         _, body = frames.read_frame(read, frames.JSON_BYTES)
         _, archive = frames.read_frame(read, 2**30)
-        server = Server(Settings.from_json(body), source, write)
+        server = Server(Settings.from_json(body), source, sink)
         server.start(archive)
         server.loop(read)
     except (EOFError, HostGone, BrokenPipeError, ConnectionResetError):
         return
     except Exception:
-        write(frames.FAILED, json.dumps({"message": traceback.format_exc()[-8000:]}).encode())
+        text = traceback.format_exc()[-frames.MESSAGE_BYTES :]
+        frames.write_all(sink, frames.pack(frames.FAILED, text.encode("utf-8", "replace")))
 
 
 class Server:
     """State of one sandbox."""
 
-    def __init__(self, settings: Settings, source: int, write: Callable[..., None]) -> None:
+    def __init__(self, settings: Settings, source: int, sink: int) -> None:
         self._settings = settings
         self._source = source
-        self._write = write
+        self._sink = sink
         self._supervisor = Supervisor(source)
         self._directory = os.path.join(settings.scratch, "job")
         self._jobs = 0
@@ -79,7 +77,7 @@ class Server:
             "implementation": sys.implementation.name,
             "check": self._check() if settings.contained else {},
         }
-        self._write(frames.HELLO, json.dumps(hello).encode())
+        frames.write_all(self._sink, frames.pack(frames.HELLO, json.dumps(hello).encode()))
 
     def _check(self) -> object:
         report = json.dumps(check_server(self._settings.scratch)).encode()
@@ -159,8 +157,11 @@ class Server:
             anomaly=anomaly,
         )
         text = json.dumps(head._asdict()).encode()
-        parts = [read_start(fd, count) for fd, count in zip(files, kept)]
-        self._write(frames.OUTCOME, frames.OUTCOME_HEAD.pack(len(text)), text, *parts)
+        length = frames.OUTCOME_HEAD.size + len(text) + sum(kept)
+        start = frames.HEAD.pack(length, frames.OUTCOME) + frames.OUTCOME_HEAD.pack(len(text)) + text
+        frames.write_all(self._sink, start)
+        for fd, count in zip(files, kept):
+            send_start(fd, count, self._sink)
 
 
 class _Entry(NamedTuple):
@@ -179,6 +180,14 @@ def _run_site(hidden: str) -> None:
     """Make the image's installed packages importable: late, so that a ``.pth`` file cannot reach the channel."""
     site.main()
     sys.path[:] = [entry for entry in sys.path if entry and entry != hidden]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not (hidden and _serves(finder, hidden))]
+
+
+def _serves(finder: object, directory: str) -> bool:
+    """Return whether a finder is setuptools' for an editable install of what lies in ``directory``."""
+    module = sys.modules.get(getattr(finder, "__module__", ""))
+    mapping = getattr(module, "MAPPING", {})
+    return any(str(path).startswith(directory + os.sep) for path in mapping.values())
 
 
 def _first_uid(settings: Settings) -> Optional[int]:
