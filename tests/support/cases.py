@@ -3,6 +3,7 @@
 from typing import Final
 
 from records import build, code
+
 from schemas.trace_record import MAIN_PATH, Code, Outcome, TraceRecord
 
 

@@ -3,6 +3,7 @@
 import pytest
 from cases import CASES
 from golden import check_golden
+
 from schemas.document import Segment
 from tracegen.render import RENDERERS
 

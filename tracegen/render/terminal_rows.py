@@ -112,26 +112,31 @@ class Rows:
 
     def _header(self, event: Event, room: int) -> "Text":
         code = self._record.code_of(event)
-        name = code.name.replace("<locals>.", "")
+        name = shortened(code.name.replace("<locals>.", ""), room // 2, self._glyphs.cut)
         text = styled(("resumes " if event.kind == "resume" else "", "dim"), (name, "bold"))
+        facts = styled((self._facts(event, code), "dim italic"))
         if event.kind == "call" and "class" not in code.flags and "module" not in code.flags:
-            share = max((room - len(name)) // max(len(event.set), 1) - 2, 8)
-            for number, (variable, value) in enumerate(event.set.items()):
-                fitting = shortened(value, max(share - len(variable), 8), self._glyphs.cut)
-                text.append_text(
-                    styled(("(" if number == 0 else ", ", "dim"), (f"{variable}=", "dim"), (fitting, "cyan"))
-                )
-            text.append_text(styled((")" if event.set else "()", "dim")))
-        for flag in code.flags:
-            if flag not in ("comprehension", "lambda"):
-                text.append_text(styled((f"  {flag}", "dim italic")))
-        parent = self._record.frame(event.frame).parent
-        caller = None if parent is None else self._record.codes[self._record.frame(parent).code].path
+            text.append_text(self._arguments(event, room - text.cell_len - facts.cell_len))
+        return text + facts
+
+    def _arguments(self, event: Event, room: int) -> "Text":
+        share = room // max(len(event.set), 1) - 3
+        text = styled(("(", "dim"))
+        for number, (name, value) in enumerate(event.set.items()):
+            fitting = shortened(value, max(share - len(name), 8), self._glyphs.cut)
+            text.append_text(styled((", " if number else "", "dim"), (f"{name}=", "dim"), (fitting, "cyan")))
+        return text + styled((")", "dim"))
+
+    def _facts(self, event: Event, code: Code) -> str:
+        """Return what kind of function it is, its file where the caller's is another, its thread where there are two."""
+        frame = self._record.frame(event.frame)
+        facts = [flag for flag in code.flags if flag not in ("comprehension", "lambda")]
+        caller = None if frame.parent is None else self._record.codes[self._record.frame(frame.parent).code].path
         if caller not in (code.path, None, MAIN_PATH):
-            text.append_text(styled((f"  {shortened(code.path, 40, self._glyphs.cut)}", "dim italic")))
+            facts.append(shortened(code.path, 40, self._glyphs.cut))
         if self._threads:
-            text.append_text(styled((f"  thread {self._record.frame(event.frame).thread}", "dim italic")))
-        return text
+            facts.append(f"thread {frame.thread}")
+        return "".join(f"  {fact}" for fact in facts)
 
     def _source(self, event: Event) -> "Text":
         path = self._record.code_of(event).path
