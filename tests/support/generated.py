@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from schemas.job import JobKind, Provenance
@@ -18,6 +19,9 @@ from schemas.trace_record import (
     SourceChunk,
     TraceRecord,
 )
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""No timed assertions: a loaded machine is not a failure."""
 
 NASTY = (
     "..",
@@ -144,7 +148,7 @@ class _Program:
 def simulations(
     draw: st.DrawFn, threads: int = 1, kind: JobKind = "function", paths: tuple[str, ...] = ("m.py", "n.py")
 ) -> Simulated:
-    """Draw a program's run of at most 40 events; the codes lie in files of ``paths``."""
+    """Draw a program's run of at most 30 events; the codes lie in files of ``paths``."""
     chunks: list[SourceChunk] = []
     codes: list[Code] = []
     lengths: list[int] = []
@@ -157,7 +161,7 @@ def simulations(
         codes.append(Code(path, f"C.f{number}", first, first + draw(st.integers(0, len(lines) - 1)), ()))
         lengths.append(len(lines))
     program = _Program(draw, tuple(codes), tuple(lengths))
-    for _ in range(draw(st.integers(0, 40))):
+    for _ in range(draw(st.integers(0, 30))):
         program.step(draw(st.integers(0, threads - 1)))
     count = len(program.events)
     elisions = draw(st.lists(_elisions(count, len(program.frames)), max_size=2)) if count else []

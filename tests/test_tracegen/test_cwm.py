@@ -4,7 +4,7 @@ import json
 
 import pytest
 from cases import CASES
-from generated import Simulated, simulations
+from generated import PATIENT, Simulated, simulations
 from hypothesis import given
 from records import build, code
 
@@ -31,6 +31,7 @@ def _locals(record: TraceRecord) -> list[str]:
     return [segment.text for segment in CwmRenderer().render(record) if segment.role == "state"]
 
 
+@PATIENT
 @given(simulations(threads=3))
 def test_locals_are_as_the_rules_say(run: Simulated) -> None:
     """A second, quadratic reading of TRACE_FORMAT section 3 gives the same ``$LOCALS``."""

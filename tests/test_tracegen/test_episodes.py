@@ -1,6 +1,6 @@
 """Episodes: the outermost calls of a module's own functions, cut out of a doctest's record."""
 
-from generated import Simulated, simulations
+from generated import PATIENT, Simulated, simulations
 from hypothesis import given
 from hypothesis import strategies as st
 from records import build, code
@@ -151,6 +151,7 @@ def test_documents_of_a_doctest_are_its_episodes_and_of_a_function_the_whole() -
     assert whole.segments == renderer.render(function)
 
 
+@PATIENT
 @given(simulations(threads=2, kind="doctest", paths=("m.py", TEST)))
 def test_episodes_replay_to_the_records_states(run: Simulated) -> None:
     record = run.record
@@ -190,6 +191,7 @@ def _members(record: TraceRecord) -> list[list[int]]:
     return list(members.values())
 
 
+@PATIENT
 @given(*[st.dictionaries(st.sampled_from("abcde"), st.sampled_from("12"))] * 2)
 def test_a_delta_makes_one_state_of_the_other(before: dict[str, str], after: dict[str, str]) -> None:
     bound, deleted = delta(before, after)

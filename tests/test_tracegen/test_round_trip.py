@@ -1,6 +1,6 @@
 """parse(render(record)) gives back what each format promises, whatever the values and the source say."""
 
-from generated import Simulated, simulations
+from generated import PATIENT, Simulated, simulations
 from hypothesis import given
 
 from schemas.special_tokens import OFFSETS
@@ -16,11 +16,13 @@ def _ordered(state: dict[str, str] | None) -> list[tuple[str, str]] | None:
     return None if state is None else list(state.items())
 
 
+@PATIENT
 @given(simulations(threads=3))
 def test_a_simulated_record_replays_to_its_programs_states(run: Simulated) -> None:
     assert [_ordered(state) for _, state in replay(run.record.events)] == [_ordered(state) for state in run.states]
 
 
+@PATIENT
 @given(simulations())
 def test_cwm_gives_back_the_state_at_every_call_and_line(run: Simulated) -> None:
     assert frames_nest(run.record)
@@ -41,6 +43,7 @@ def test_cwm_gives_back_the_state_at_every_call_and_line(run: Simulated) -> None
             assert event.value == ("None" if raw.kind == "unwind" else raw.value)
 
 
+@PATIENT
 @given(simulations(threads=3))
 def test_compact_gives_back_every_event(run: Simulated) -> None:
     record = run.record
@@ -58,6 +61,7 @@ def test_compact_gives_back_every_event(run: Simulated) -> None:
     assert (parsed.outcome, parsed.elisions) == (record.outcome, record.elisions)
 
 
+@PATIENT
 @given(simulations(threads=3))
 def test_only_the_renderers_own_tokens_are_special(run: Simulated) -> None:
     for renderer in RENDERERS.values():

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from cases import CASES
-from generated import Simulated, simulations
+from generated import PATIENT, Simulated, simulations
 from golden import check_golden
 from hypothesis import given
 from records import build, code
@@ -58,6 +58,7 @@ def test_ascii_needs_no_other_character() -> None:
     assert all(line.isascii() for line in lines)
 
 
+@PATIENT
 @given(simulations(threads=2))
 def test_no_line_is_wider_than_the_terminal_or_steers_it(run: Simulated) -> None:
     plain = list(trace_lines(run.record, width=40))

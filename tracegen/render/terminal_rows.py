@@ -128,7 +128,7 @@ class Rows:
         return text + styled((")", "dim"))
 
     def _facts(self, event: Event, code: Code) -> str:
-        """Return what kind of function it is, its file where the caller's is another, its thread where there are two."""
+        """Return the kind of function, its file if the caller's is another, its thread if there are several."""
         frame = self._record.frame(event.frame)
         facts = [flag for flag in code.flags if flag not in ("comprehension", "lambda")]
         caller = None if frame.parent is None else self._record.codes[self._record.frame(frame.parent).code].path
@@ -143,8 +143,8 @@ class Rows:
         line = self._styled_lines.get((path, event.line))
         if line is None:
             return styled(("(no source)", "dim italic"))
-        margin = self._margins.get(self._record.frame(event.frame).code, 0)
         blank = len(line.plain) - len(line.plain.lstrip(" "))
+        margin = self._margins.get(self._record.frame(event.frame).code, blank)
         return line[min(margin, blank) :]
 
     def _effects(self, event: Event) -> list["Text"]:
