@@ -16,9 +16,11 @@ from tracegen.sources.scopes import FunctionNode, ModuleNames, is_generator
 # ``wait_for`` makes its first item a coroutine. The call itself, being the outermost iterable, keeps the names of its
 # own scope.
 _DRAIN: Final = (
-    "asyncio.run(asyncio.wait_for((await asyncio.sleep(0, [item async for item in items])"
-    " for items in [{call}]).__anext__(), None))"
+    "asyncio.run(asyncio.wait_for((await asyncio.sleep(0, [item async for item in items]) for items in [",
+    "]).__anext__(), None))",
 )
+_AWAIT: Final = ("asyncio.run(", ")")
+_LIST: Final = ("list(", ")")
 
 _METHOD_DECORATORS: Final = frozenset({"staticmethod", "classmethod"})
 
@@ -36,7 +38,7 @@ class PlannedCall:
 def call_with_arguments(entry: str, arguments: str, names: ModuleNames) -> PlannedCall:
     """Plan ``entry(arguments)``. Raises ``Rejected`` (``bad_input``) unless it is that one call."""
     arguments = arguments.strip()
-    text, tree = _one_call(entry, arguments)
+    text, tree = _between(f"{entry}(", arguments, ")")
     if not (isinstance(tree, ast.Call) and tree.func.end_lineno == 1 and _width(tree.func) == len(entry.encode())):
         # ``1) + f(2`` and ``1)(2`` are expressions too, but not calls of the entry.
         raise Rejected("bad_input", f"{arguments!r} is not the arguments of one call, as in `{entry}({arguments})`")
@@ -47,16 +49,14 @@ def _width(function: ast.expr) -> int | None:
     return function.end_col_offset if isinstance(function, ast.Name | ast.Attribute) else None
 
 
-def _one_call(entry: str, arguments: str) -> tuple[str, ast.expr]:
-    text = f"{entry}({arguments})"
+def _between(before: str, text: str, after: str) -> tuple[str, ast.expr]:
+    """Return the expression with its tree; a comment at the end of ``text`` must not swallow ``after``."""
     try:
-        return text, parse_expression(text)
+        return before + text + after, parse_expression(before + text + after)
     except Rejected:
-        if "#" not in arguments:
+        if "#" not in text:
             raise
-        # A comment at the end swallows the parenthesis.
-        text = f"{entry}({arguments}\n)"
-        return text, parse_expression(text)
+        return f"{before}{text}\n{after}", parse_expression(f"{before}{text}\n{after}")
 
 
 def call_expression(text: str, names: ModuleNames) -> PlannedCall:
@@ -141,11 +141,15 @@ def _wrapped(text: str, tree: ast.expr, names: ModuleNames) -> str:
     function = _called(tree, names)
     if function is None:
         return text
+    drained = is_generator(function)
     if isinstance(function, ast.AsyncFunctionDef):
-        call = _DRAIN.format(call=text) if is_generator(function) else f"asyncio.run({text})"
-        parse_expression(call)  # a walrus among the arguments is allowed in a call, not in a comprehension's iterable
-        return call
-    return f"list({text})" if is_generator(function) else text
+        before, after = _DRAIN if drained else _AWAIT
+    elif drained:
+        before, after = _LIST
+    else:
+        return text
+    # Parsed once more: a walrus may stand among a call's arguments, not in a comprehension's iterable.
+    return _between(before, text, after)[0]
 
 
 def _called(tree: ast.expr, names: ModuleNames) -> FunctionNode | None:

@@ -30,7 +30,7 @@ def plan_module(origin: str, factory: JobFactory) -> Iterator[Planned]:
     file = _file_of(name, base, origin) if base else None
     if base is None or file is None:
         return _without_source(origin, name, factory)
-    return _planned(origin, SourceTree(base, only=name.partition(".")[0]), file, factory)
+    return _planned(origin, SourceTree(base, closed=True), file, factory)
 
 
 def _planned(origin: str, tree: SourceTree, start: Path, factory: JobFactory) -> Iterator[Planned]:

@@ -16,6 +16,7 @@ An existing path wins over the other readings. Nothing is executed or imported h
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Final
 
 from schemas.errors import UsageError
@@ -83,7 +84,7 @@ def _parts(sources: Sequence[str], factory: JobFactory) -> list[_Part]:
         elif grouped and _is_python_file(grouped[-1][0]):
             grouped[-1][1].append(source)
         else:
-            raise UsageError(f"the call {source!r} needs a file of Python source before it; {ALLOWED}")
+            raise UsageError(f"the call {shorten(source, 80)!r} needs a file of Python source before it; {ALLOWED}")
     return [(source, _items(source, calls, factory)) for source, calls in grouped]
 
 

@@ -43,32 +43,34 @@ class _Facts:
 
 
 class SourceTree:
-    """Modules below ``base``, found by import name from each of ``roots`` (folders at or below ``base``).
+    """Modules below ``base``, looked for where the one that imports them would find them, then below the base.
 
-    ``only`` names the one top-level package that counts as the tree's own; without it every module does, but those
-    named like the standard library's, which the sandbox has already imported.
+    ``closed``: only modules of the same top-level package belong together (a folder of installed packages).
+    ``foreign``: top-level names that are never the tree's own (the standard library's, imported before any job).
     """
 
-    def __init__(self, base: Path, *, only: str | None = None, foreign: frozenset[str] = frozenset()) -> None:
+    def __init__(self, base: Path, *, closed: bool = False, foreign: frozenset[str] = frozenset()) -> None:
         self.base = base
-        self._only = only
+        self._closed = closed
         self._foreign = foreign
-        self._facts: dict[Path, _Facts] = {}
+        self._facts: dict[tuple[Path, str], _Facts] = {}
         self._load = lru_cache(maxsize=_CACHED_TEXTS)(_load)
 
     def file_at(self, file: Path) -> SourceFile:
         """Return the module that a file is, named by the packages that it lies in."""
-        root = self.base if self._only else import_root(file)
+        root = self.base if self._closed else import_root(file)
         parts = [part for part in file.relative_to(root).with_suffix("").parts if part != "__init__"]
         # Top-level ``__main__`` would run what must only run as a script.
         name = ".".join(parts) if parts != ["__main__"] else "main"
         return self._source_file(name, file)
 
-    def find(self, name: str, root: Path) -> SourceFile | None:
-        """Return the tree's module of that import name, looked for below ``root``, then below the base."""
+    def find(self, name: str, seeker: SourceFile) -> SourceFile | None:
+        """Return the tree's module of that import name, as ``seeker`` would import it."""
         top = name.partition(".")[0]
-        if (self._only or top) != top or top in self._foreign:
+        own = top == seeker.name.partition(".")[0]
+        if not own and (self._closed or top in self._foreign):
             return None
+        root = import_root(seeker.file)
         for folder in dict.fromkeys((root, self.base)):
             stem = folder.joinpath(*name.split("."))
             for file in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):
@@ -96,7 +98,6 @@ class SourceTree:
         Raises ``Rejected`` (``import_error``) if it is too much to carry.
         """
         facts = _facts(text, source)
-        root = import_root(source.file)
         twins = set(facts.twins)
         found: dict[str, SourceModule] = {}
         seen: set[str] = {source.name}
@@ -105,7 +106,7 @@ class SourceTree:
             name = min(waiting)
             waiting.discard(name)
             seen.add(name)
-            module = self._module(name, root)
+            module = self._module(name, source)
             if module is None:
                 continue
             found[name] = module[0]
@@ -118,17 +119,18 @@ class SourceTree:
             found[parent] = SourceModule(name=parent, path=path, text="", is_package=True)
         return tuple(found[name] for name in sorted(found)), tuple(sorted(twins))
 
-    def _module(self, name: str, root: Path) -> tuple[SourceModule, _Facts] | None:
-        source = self.find(name, root)
+    def _module(self, name: str, seeker: SourceFile) -> tuple[SourceModule, _Facts] | None:
+        source = self.find(name, seeker)
         if source is None:
             return None
         try:
             module = self.load(source)
         except Rejected:
             return None
-        if source.file not in self._facts:
-            self._facts[source.file] = _facts(module.text, source)
-        return module, self._facts[source.file]
+        key = (source.file, source.name)
+        if key not in self._facts:
+            self._facts[key] = _facts(module.text, source)
+        return module, self._facts[key]
 
     def _source_file(self, name: str, file: Path) -> SourceFile:
         path = file.relative_to(self.base).as_posix()
