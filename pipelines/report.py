@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pipelines.atomic import write_text
-from pipelines.manifests import manifests
+from pipelines.manifests import FUNCTIONS_STAGE, manifests
 from pipelines.tally import Tally, tally_of
 from schemas.base import Model
 from schemas.errors import TracegenError
@@ -64,7 +64,7 @@ def make_report(
     tally, shards = Tally(), 0
     for manifest in manifests(run_dir):
         tally.add(tally_of(manifest))
-        shards += 1
+        shards += manifest.stage == FUNCTIONS_STAGE
     done_now = tally.inputs - before
     return RunReport(
         complete=complete,

@@ -134,19 +134,25 @@ class ShardWriter:
         )
 
 
+def corrupt(path: Path, reason: str) -> ShardCorrupt:
+    """Return the error of a shard's file that is not what its manifest says, with what to do."""
+    return ShardCorrupt(
+        f"{path} cannot be read: {reason}; delete the manifest that names it and run again: its rows are then made anew"
+    )
+
+
 def read_file(run_dir: Path, file: ShardFile, schema: pa.Schema) -> Iterator[pa.Table]:
     """Yield the row groups of one file of a manifest. Raises ``ShardCorrupt`` with what to do."""
     path = run_dir / file.path
-    remedy = "delete the manifest that names it and run again: its rows are then made anew"
     try:
         with pq.ParquetFile(path) as parquet:
             if parquet.metadata.num_rows != file.rows:
-                raise ShardCorrupt(f"{path} has {parquet.metadata.num_rows} rows, its manifest {file.rows}; {remedy}")
+                raise corrupt(path, f"it has {parquet.metadata.num_rows} rows, its manifest says {file.rows}")
             arrow.check_schema(parquet.schema_arrow, schema)
             for index in range(parquet.num_row_groups):
                 yield parquet.read_row_group(index)
     except (OSError, pa.ArrowInvalid) as error:
-        raise ShardCorrupt(f"{path} cannot be read ({error}); {remedy}") from error
+        raise corrupt(path, str(error)) from error
 
 
 def shard_files(run_dir: Path, table: Table, renderer: str | None = None) -> Iterator[ShardFile]:
