@@ -85,6 +85,7 @@ def test_a_package_is_taken_with_its_submodules_and_carries_them() -> None:
         ("statistics", {"_statistics"}),
         ("json", {"_json"}),
         ("typing", {"_typing"}),
+        ("datetime", {"_datetime"}),
         ("collections", set()),  # ``deque`` comes from ``_collections`` or not at all
         ("difflib", set()),
     ],

@@ -52,11 +52,13 @@ def optional_twins(tree: ast.Module, package: str) -> set[str]:
     """
     top = [node for node, _ in statements(tree.body)]
     attempts = {id(part): node for node in top if isinstance(node, ast.Try) for part in node.body}
-    bound = {name for node in top if id(node) not in attempts for name in bound_by(node)}
+    # ``else`` runs only where the import succeeded: it neither needs the twin nor replaces it.
+    after = {id(part) for node in top if isinstance(node, ast.Try) for part in node.orelse}
+    bound = {name for node in top if id(node) not in attempts.keys() | after for name in bound_by(node)}
     optional: set[str] = set()
     needed: set[str] = set()
     for node in top:
-        if isinstance(node, ast.Import | ast.ImportFrom):
+        if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in after:
             attempt = attempts.get(id(node))
             for module, name in _private(node, package):
                 (optional if attempt and _can_fail(attempt, name, bound) else needed).add(module)
