@@ -66,7 +66,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
             _fsync_file(temporary)
             temporary.replace(path)
         except BaseException:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # the error on its way says more than one of the clean-up
                 temporary.unlink()
             raise
         fsync_directory(path.parent)

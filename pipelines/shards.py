@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,7 +114,8 @@ class ShardWriter:
         except BaseException:
             # The manifest first: without its files it must not stand, should the last sync have failed.
             for path in [manifest_path(self.run_dir, self.stage, shard), *written]:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # the error on its way says more than one of the clean-up
+                    path.unlink()
             raise
         return manifest
 
