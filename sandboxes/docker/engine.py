@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,10 +15,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 2
 CALL_SECONDS = 30
-REMEDY = (
-    "start it (`sudo systemctl start docker`), or set DOCKER_HOST; "
-    "for code that you trust, --sandbox process needs no engine"
-)
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+_PROCESS = "for code that you trust, --sandbox process needs no engine"
+_START = f"start it (`sudo systemctl start docker`) or set DOCKER_HOST; {_PROCESS}"
 
 
 def connect() -> docker.APIClient:
@@ -25,11 +25,13 @@ def connect() -> docker.APIClient:
     import docker
     import docker.utils
 
-    settings = docker.utils.kwargs_from_env()
+    where = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+    if where.startswith("unix://"):
+        _try_socket(where)
     try:
-        client = docker.APIClient(version="auto", timeout=CONNECT_SECONDS, **settings)
+        client = docker.APIClient(version="auto", timeout=CONNECT_SECONDS, **docker.utils.kwargs_from_env())
     except (docker.errors.DockerException, OSError) as error:
-        raise _unavailable(error) from error
+        raise BackendUnavailable(f"the container engine at {where} does not answer: {_START} ({error})") from error
     client.timeout = CALL_SECONDS
     return client
 
@@ -46,30 +48,16 @@ def speaking(what: str) -> Iterator[None]:
         raise BackendUnavailable(f"the container engine failed to {what}: {error}") from error
 
 
-def _unavailable(error: Exception) -> BackendUnavailable:
-    where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    for cause in _causes(error):
-        if isinstance(cause, PermissionError):
-            return BackendUnavailable(
-                f"no right to use the container engine at {where}: run `sudo usermod -aG docker $USER` and log in "
-                "again; for code that you trust, --sandbox process needs no engine"
-            )
-        if isinstance(cause, FileNotFoundError):
-            return BackendUnavailable(f"no container engine at {where}: install Docker, {REMEDY}")
-        if isinstance(cause, ConnectionRefusedError):
-            return BackendUnavailable(f"no container engine listens at {where}: {REMEDY}")
-    return BackendUnavailable(f"the container engine at {where} does not answer ({error}): {REMEDY}")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors behind an error; urllib3 keeps them among the arguments, not only in the chain."""
-    pending: list[BaseException] = [error]
-    seen: set[int] = set()
-    while pending:
-        current = pending.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        linked = (current.__cause__, current.__context__, *current.args)
-        pending += [each for each in linked if isinstance(each, BaseException)]
+def _try_socket(where: str) -> None:
+    """Connect once by hand: the client library buries the reason of a refusal."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(CONNECT_SECONDS)
+        try:
+            probe.connect(where.removeprefix("unix://"))
+        except PermissionError as error:
+            remedy = f"run `sudo usermod -aG docker $USER` and log in again; {_PROCESS}"
+            raise BackendUnavailable(f"no right to use the container engine at {where}: {remedy}") from error
+        except FileNotFoundError as error:
+            raise BackendUnavailable(f"no container engine at {where}: install Docker, {_START}") from error
+        except OSError as error:
+            raise BackendUnavailable(f"no container engine listens at {where}: {_START} ({error})") from error

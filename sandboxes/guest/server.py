@@ -179,7 +179,7 @@ def _preload(archive: bytes, entry: str) -> Entry:
 def _run_site(hidden: str) -> None:
     """Make the image's installed packages importable: late, so that a ``.pth`` file cannot reach the channel."""
     site.main()
-    sys.path[:] = [entry for entry in sys.path if entry and entry != hidden]
+    sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry) and entry != hidden]
     sys.meta_path[:] = [finder for finder in sys.meta_path if not (hidden and _serves(finder, hidden))]
 
 

@@ -1,0 +1,51 @@
+"""Pools for the tests; a missing container engine is a failure when ``TRACEGEN_REQUIRE_DOCKER=1``, else a skip."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sandbox_jobs import text_spec
+
+from sandboxes import open_pool, resolve_image
+from sandboxes.api import ImageRef, Pool, PoolSpec
+from schemas.errors import BackendUnavailable
+
+
+@pytest.fixture(scope="session")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> PoolSpec:
+    return text_spec(tmp_path_factory.mktemp("guest"))
+
+
+@pytest.fixture(scope="session")
+def docker_image() -> ImageRef:
+    try:
+        return resolve_image("docker")
+    except BackendUnavailable as error:
+        if os.environ.get("TRACEGEN_REQUIRE_DOCKER") == "1":
+            pytest.fail(f"TRACEGEN_REQUIRE_DOCKER=1, but {error}")
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def process_image() -> ImageRef:
+    return resolve_image("process")
+
+
+@pytest.fixture(scope="module")
+def docker_pool(spec: PoolSpec, docker_image: ImageRef) -> Iterator[Pool]:
+    with open_pool("docker", spec, docker_image) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module", params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+def pool(request: pytest.FixtureRequest, spec: PoolSpec) -> Iterator[Pool]:
+    """Each backend in turn."""
+    image: ImageRef = request.getfixturevalue(f"{request.param}_image")
+    with open_pool(request.param, spec, image) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    return Path(__file__).parents[2]
