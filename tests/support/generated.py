@@ -196,7 +196,7 @@ def _elisions(events: int, frames: int) -> st.SearchStrategy[Elision]:
         Elision,
         kind=st.sampled_from(("untraced_call", "no_source", "tracer_removed")),
         event=st.integers(-1, events - 1),
-        frame=st.integers(1, frames),
+        frame=st.integers(0, frames),
         name=TEXTS,
         count=st.integers(1, 9),
     )

@@ -125,6 +125,22 @@ def test_an_episode_that_was_cut_keeps_the_records_label() -> None:
     assert [view.outcome.label for _, view in episodes(record)] == ["returned", "timeout"]
 
 
+def test_a_removed_tracer_shows_in_the_episode_that_ran() -> None:
+    record = _doctest(
+        "1:C.f call 5; self=<C>; g=1\n1 return 6; => 1\n2:C.f<0 call 5; g=1\n~ tracer_removed 0 sys.settrace 1"
+    )
+    assert [view.elisions for _, view in episodes(record)] == [
+        (),
+        (Elision("tracer_removed", 0, 0, "sys.settrace", 1),),
+    ]
+
+
+def test_the_head_of_a_function_is_kept_though_no_event_points_at_it() -> None:
+    record = _doctest("1:gen call 900\n1 return 901; => 1")
+    [(_, view)] = episodes(record)
+    assert [(chunk.path, chunk.first_line) for chunk in view.sources] == [("m.py", 20)]
+
+
 def test_a_thread_started_by_an_episode_belongs_to_it() -> None:
     record = _doctest(
         "1:C.f call 5; self=<C>; g=1\n2:gen<1#1 call 20\n1 line 6\n2 return 23; => None\n1 return 6; => 1"

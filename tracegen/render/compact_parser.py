@@ -33,7 +33,7 @@ _HEAD = re.compile(
 )
 _DELETED = re.compile(r" -([^ =\"]+)")
 _SET = re.compile(r" ([^ =\"-][^ =\"]*)=")
-_ELIDED = re.compile(r'elided (untraced_call|no_source|tracer_removed) @([1-9][0-9]{0,8}) (".*") x([1-9][0-9]{0,8})')
+_ELIDED = re.compile(r'elided (untraced_call|no_source|tracer_removed) @(0|[1-9][0-9]{0,8}) (".*") x([1-9][0-9]{0,8})')
 _OUTCOME = re.compile(r"([a-z_]+)(?: signal=([0-9]{1,9}))?(?: code=(-?[0-9]{1,10}))?")
 _DECODER: Final = json.JSONDecoder()
 

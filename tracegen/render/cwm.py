@@ -96,13 +96,11 @@ class _Shown:
     def __init__(self) -> None:
         self._states: dict[int, dict[str, str]] = {}
         self._leaves = 0
-        self._own_leaves: dict[int, int] = {}
         self._leaves_seen: dict[int, int] = {}
 
     def left_by(self, event: Event) -> None:
         if event.kind in LEAVING:
             self._leaves += 1
-            self._own_leaves[event.frame] = self._own_leaves.get(event.frame, 0) + 1
 
     def locals_text(self, event: Event, state: dict[str, str]) -> str:
         """Return ``$LOCALS`` of a CALL or LINE and remember them as shown.
@@ -110,10 +108,10 @@ class _Shown:
         A LINE is in full if since the frame's last CALL or LINE another frame was left (217 of 217 cases in outputs of
         the released model); else what is as it was last shown is ``..`` (EXCEPTION and RETURN show no locals).
         """
-        leaves = self._leaves - self._own_leaves.get(event.frame, 0)
-        in_full = event.kind in ENTERING or leaves != self._leaves_seen.get(event.frame)
+        # After its own yield a frame goes on with a CALL, so every leave counted at a LINE is another frame's.
+        in_full = event.kind in ENTERING or self._leaves != self._leaves_seen.get(event.frame)
         before = {} if in_full else self._states[event.frame]
-        self._leaves_seen[event.frame] = leaves
+        self._leaves_seen[event.frame] = self._leaves
         self._states[event.frame] = dict(state)
         if event.kind in ENTERING:
             return json.dumps(state)

@@ -94,7 +94,7 @@ class _Cutter:
                 cut.parents.setdefault(event.frame, below)
                 cut.add(index, event, state, continues=before == root)
             for elision in elided.get(index, ()):
-                self._add_elision(elision)
+                self._add_elision(elision, event)
         return self._cuts
 
     def _root(self, event: Event, running: Sequence[int]) -> int | None:
@@ -108,8 +108,9 @@ class _Cutter:
             return below
         return event.frame if self._record.code_of(event).path == self._own_path else None
 
-    def _add_elision(self, elision: Elision) -> None:
-        root = self._roots.get(elision.frame)
+    def _add_elision(self, elision: Elision, after: Event) -> None:
+        # Frame 0 (the tracer was removed): of whichever episode was running.
+        root = self._roots.get(elision.frame or after.frame)
         if root is not None:
             cut = self._cuts[root]
             cut.elisions.append(replace(elision, event=len(cut.events) - 1))
@@ -137,7 +138,7 @@ def _view(record: TraceRecord, root: int, cut: _Cut) -> TraceRecord:
             "codes": tuple(record.codes[code] for code in used),
             "frames": frames,
             "events": tuple(replace(event, frame=uids[event.frame]) for event in cut.events),
-            "elisions": tuple(replace(elision, frame=uids[elision.frame]) for elision in cut.elisions),
+            "elisions": tuple(replace(elision, frame=uids.get(elision.frame, 0)) for elision in cut.elisions),
             "stdout": Output(),
             "stderr": Output(),
             "counts": Counts(events=len(cut.events), frames=len(frames), wire_bytes=record.counts.wire_bytes),
