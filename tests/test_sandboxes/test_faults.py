@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -200,6 +201,15 @@ def test_without_an_engine_the_error_says_what_to_do(monkeypatch: pytest.MonkeyP
     with pytest.raises(BackendUnavailable, match="--sandbox process"):
         resolve_image("docker")
     assert next(each.state for each in findings() if each.subject == "container engine") == "missing"
+
+
+def test_an_engine_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(tmp_path / "deaf.sock"))
+        deaf.listen()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/deaf.sock")
+        with pytest.raises(BackendUnavailable, match="does not answer"):
+            resolve_image("docker")
 
 
 AS_NOBODY = """
