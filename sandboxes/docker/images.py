@@ -91,9 +91,21 @@ def make_base(client: docker.APIClient, interpreter: Interpreter) -> ImageRef:
 
 def _made(client: docker.APIClient, tree: HostTree) -> ImageRef | None:
     for image in client.images(filters={"label": f"{KEY_LABEL}={tree.key()}"}):
-        labels = image["Labels"]
-        return ImageRef(image["Id"], labels[DIGEST_LABEL], labels[PYTHON_LABEL])
+        if (made := _as_made(image["Id"], image.get("RepoTags"), image["Labels"])) is not None:
+            return made
     return None
+
+
+def _as_made(image: str, tags: list[str] | None, labels: dict[str, str] | None) -> ImageRef | None:
+    """Return an image that this module made, told by its tag: what is derived from it inherits the labels."""
+    if not labels or DIGEST_LABEL not in labels:
+        return None
+    content, version = labels[DIGEST_LABEL], labels[PYTHON_LABEL]
+    return ImageRef(image, content, version) if _tag(version, content) in (tags or []) else None
+
+
+def _tag(version: str, content: str) -> str:
+    return f"{REPOSITORY}:{version}-{content[:12]}"
 
 
 def _make(client: docker.APIClient, tree: HostTree) -> ImageRef:
@@ -104,11 +116,10 @@ def _make(client: docker.APIClient, tree: HostTree) -> ImageRef:
     with tempfile.TemporaryFile() as archive:
         tree.write_tar(archive)
         archive.seek(0)
-        tag = f"{version}-{content[:12]}"
         # docker-py sends a file object in pieces; the annotation knows bytes only.
-        answer = client.import_image_from_data(archive, repository=REPOSITORY, tag=tag, changes=changes)
+        answer = client.import_image_from_data(archive, REPOSITORY, _tag(version, content).partition(":")[2], changes)
     _forget_older(client, content)
-    found = _inspect(client, f"{REPOSITORY}:{tag}")
+    found = _inspect(client, _tag(version, content))
     if found is None:
         raise ImageUnavailable(f"the engine did not take the image made from {tree.interpreter.executable}: {answer}")
     return ImageRef(found["Id"], content, version)
@@ -124,9 +135,8 @@ def _forget_older(client: docker.APIClient, content: str) -> None:
 
 
 def _reference(client: docker.APIClient, found: dict[str, Any], name: str) -> ImageRef:
-    labels = found["Config"].get("Labels") or {}
-    if labels.get(ROLE_LABEL) == "base":
-        return ImageRef(found["Id"], labels[DIGEST_LABEL], labels[PYTHON_LABEL])
+    if (made := _as_made(found["Id"], found.get("RepoTags"), found["Config"].get("Labels"))) is not None:
+        return made
     digests = sorted(found.get("RepoDigests") or [])
     content = digests[0].partition("@")[2] if digests else found["Id"]
     return ImageRef(found["Id"], content, _python_in(client, found["Id"], name))
