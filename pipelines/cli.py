@@ -27,7 +27,7 @@ class Verb:
 
 
 VERBS: Final = (
-    Verb("trace", "pipelines.verbs.trace", "show one call of your own code, line by line, right here"),
+    Verb("trace", "pipelines.verbs.trace_call", "show one call of your own code, line by line, right here"),
     Verb("functions", "pipelines.verbs.functions", "trace functions in sandboxes into a Parquet data set"),
     Verb("render", "pipelines.verbs.render", "write further texts from stored records, without running anything"),
     Verb("dataset", "pipelines.verbs.dataset", "show rows and numbers of what was written"),

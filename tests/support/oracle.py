@@ -10,11 +10,13 @@ import importlib
 import io
 import json
 import sys
+from types import FrameType
+from typing import Any, Dict, Iterator, List, Tuple
 
 RAW = {"call": "cs", "line": "l", "return": "ryu", "exception": "x"}
 
 
-def load(folder, package="guest"):
+def load(folder: str, package: str = "guest") -> Dict[str, Any]:
     """Import the guest package from a folder, under whatever name it has there."""
     sys.path.insert(0, folder)
     try:
@@ -26,13 +28,14 @@ def load(folder, package="guest"):
         sys.path.remove(folder)
 
 
-def spy_class(guest):
+def spy_class(guest: Dict[str, Any]) -> Any:
     """Return a recorder that also keeps what a naive tracer sees at each of its events."""
 
-    class Spy(guest["recorder"].Recorder):
-        seen = None
+    class Spy(guest["recorder"].Recorder):  # type: ignore[misc]
+        seen: List[Any]
+        kept: List[Any]
 
-        def _note(self, frame, kind, before):
+        def _note(self, frame: FrameType, kind: str, before: int) -> None:
             if self.wire.events == before:
                 return
             naive = guest["values"].ValueRenderer()
@@ -44,14 +47,14 @@ def spy_class(guest):
             self.seen.append((id(frame), frame.f_code.co_name, kind, frame.f_lineno, state))
             self.kept.append(frame)
 
-        def enter(self, frame, kind, arg):
+        def enter(self, frame: FrameType, kind: str, arg: Any) -> Any:
             before = self.wire.events
             result = super().enter(frame, kind, arg)
             if result is not None:
                 self._note(frame, kind, before)
             return result
 
-        def local(self, state, frame, kind, arg):
+        def local(self, state: Any, frame: FrameType, kind: str, arg: Any) -> Any:
             before = self.wire.events
             result = super().local(state, frame, kind, arg)
             self._note(frame, kind, before)
@@ -60,9 +63,9 @@ def spy_class(guest):
     return Spy
 
 
-def replayed(lines):
+def replayed(lines: List[List[Any]]) -> Iterator[Tuple[str, int, int, Dict[str, str]]]:
     """Yield (tag, uid, line, locals) per event line."""
-    frames = {}
+    frames: Dict[int, Dict[str, str]] = {}
     for row in lines:
         if row[0] not in "clrysxu":
             continue
@@ -74,35 +77,37 @@ def replayed(lines):
         yield tag, uid, line, dict(state)
 
 
-def check(guest, name, source):
+def check(guest: Dict[str, Any], name: str, source: str) -> Tuple[int, List[str]]:
     """Run one program's ``run()`` under both; return the number of events and the faults."""
-    written = []
+    written: List[bytes] = []
     wire = guest["wire"].WireWriter(written.append)
     wire.begin(0)
     code = compile(source, name, "exec")
-    namespace = {"__name__": "program"}
+    namespace: Dict[str, Any] = {"__name__": "program"}
     exec(code, namespace)
     file = guest["sources"].SourceFile(name, source, code)
     codes = guest["codes"].CodeTable(wire, lambda frame: file if frame.f_code.co_filename == name else None)
-    spy = spy_class(guest)(wire, codes, guest["values"].ValueRenderer(), guest["recorder"].Limits(None, None, None), print)
+    spy = spy_class(guest)(
+        wire, codes, guest["values"].ValueRenderer(), guest["recorder"].Limits(None, None, None), print
+    )
     spy.seen, spy.kept = [], []
     spy.start()
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             namespace["run"]()
-    except Exception:
-        pass
+    except Exception as error:  # made programs raise; their events are what counts
+        namespace["raised"] = error
     finally:
         spy.stop()
     rows = [json.loads(line) for data in written for line in data.splitlines()]
     return len(spy.seen), list(faults(name, list(replayed(rows)), spy.seen))
 
 
-def faults(name, events, seen):
+def faults(name: str, events: List[Any], seen: List[Any]) -> Iterator[str]:
     """Yield every difference between the two accounts."""
     if len(events) != len(seen):
         yield "%s: %d events recorded, %d seen" % (name, len(events), len(seen))
-    uids = {}
+    uids: Dict[int, int] = {}
     for number, ((tag, uid, line, state), (frame, function, kind, seen_line, naive)) in enumerate(zip(events, seen)):
         where = "%s event %d (%s in %s, line %s)" % (name, number, kind, function, seen_line)
         if tag not in RAW[kind] or line != seen_line:
@@ -113,10 +118,11 @@ def faults(name, events, seen):
             yield "%s: frame changed its uid" % where
 
 
-def main():
+def main() -> None:
     """Check the programs on stdin."""
     guest = load(sys.argv[1])
-    total, found = 0, []
+    total = 0
+    found: List[str] = []
     for name, source in json.load(sys.stdin):
         events, wrong = check(guest, name, source)
         total += events

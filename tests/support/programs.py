@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 Choose = Callable[[int], int]
 
-HEADER = '''
+HEADER = """
 import contextlib
 
 class Box:
@@ -40,7 +40,7 @@ def mutate(a, b):
     a.append(len(b))
     b["n"] = a
     return a
-'''
+"""
 
 STATEMENTS = (
     "x = x + {n}",
@@ -71,7 +71,7 @@ STATEMENTS = (
 BLOCKS = (
     "for i{n} in range({n}):",
     "if x {op} {n}:",
-    "while x < 3:\n{i}    x = x + 1",
+    "while x < 3 and fuel:\n{i}    fuel -= 1",
     "try:",
     "def inner(p):",
 )
@@ -80,7 +80,8 @@ BLOCKS = (
 def program(choose: Choose, size: int = 12) -> str:
     """Return a program with a function ``run``."""
     body = _block(choose, size, "    ", 0)
-    start = "    x, s, a, d, box = 1, '', [], {}, (Box if %d else Shown)(0)\n" % choose(2)
+    box = ("Shown", "Box")[choose(2)]
+    start = f"    x, s, a, d, fuel, box = 1, '', [], {{}}, 30, {box}(0)\n"
     return HEADER + "\nshared = 0\n\ndef run():\n" + _globals(body) + start + body + "    return x, a, d\n"
 
 

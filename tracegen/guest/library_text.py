@@ -9,6 +9,8 @@ from . import guard
 if TYPE_CHECKING:
     from .values import ValueRenderer
 
+_MODULE: Any = vars(type)["__module__"]
+
 HEAD = 8
 """Elements shown."""
 
@@ -65,7 +67,7 @@ LIBRARY = {
 
 def library_handler(kind: type) -> Optional[Handler]:
     """Return the handler of a library type, known by the name of its module and class."""
-    module = type.__dict__["__dict__"].__get__(kind).get("__module__")
+    module = _MODULE.__get__(kind)
     if type(module) is not str:
         return None
     handler = LIBRARY.get((module, type.__dict__["__name__"].__get__(kind)))

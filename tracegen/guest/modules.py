@@ -56,7 +56,10 @@ class JobImporter:
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the module's code."""
-        exec(self.modules[module.__name__].code, module.__dict__)
+        spec = module.__spec__
+        # By the spec: a module may rename itself (``_pydecimal`` calls itself ``decimal``).
+        name = spec.name if spec is not None else module.__name__
+        exec(self.modules[name].code, module.__dict__)
 
     def get_source(self, name: str) -> str:
         """Return a module's text, for ``inspect`` and tracebacks."""
@@ -67,6 +70,9 @@ class JobImporter:
 
         Raises whatever the module's body raises.
         """
+        # The recorder or an earlier import may have loaded others under these names.
+        for own in self.modules:
+            sys.modules.pop(own, None)
         parent = name.rpartition(".")[0]
         if parent:
             importlib.import_module(parent)

@@ -91,6 +91,8 @@ class Recorder:
             try:
                 return self._enter(frame)
             except RecursionError:
+                if self._owed_limit is not None:  # had its headroom already
+                    raise
                 return self._with_headroom(lambda: self._enter(frame))
 
     def local(self, state: FrameState, frame: FrameType, kind: str, arg: Any) -> Optional[FrameState]:
@@ -101,6 +103,8 @@ class Recorder:
             try:
                 self._event(state, frame, kind, arg)
             except RecursionError:
+                if self._owed_limit is not None:
+                    raise
                 self._with_headroom(lambda: self._event(state, frame, kind, arg))
         return state
 
@@ -196,18 +200,24 @@ class Recorder:
     def _with_headroom(self, compute: Callable[[], Optional[FrameState]]) -> Optional[FrameState]:
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(limit + _HEADROOM)
+        self._owed_limit = limit
         try:
             return compute()
         finally:
-            self._owed_limit = limit
             self._pay_limit()
 
     def _pay_limit(self) -> None:
-        """Give the program its recursion limit back. 3.8 and 3.9 refuse within 50 frames of it: tried again later."""
-        if self._owed_limit is None:
+        """Give the program its recursion limit back.
+
+        3.8 and 3.9 refuse within 50 frames of it: the least that they take is set, and the rest tried at later events.
+        """
+        owed = self._owed_limit
+        if owed is None:
             return
-        try:
-            sys.setrecursionlimit(self._owed_limit)
-        except RecursionError:
+        for limit in range(owed, sys.getrecursionlimit(), 10):
+            try:
+                sys.setrecursionlimit(limit)
+            except RecursionError:
+                continue
+            self._owed_limit = None if limit == owed else owed
             return
-        self._owed_limit = None

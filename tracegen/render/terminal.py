@@ -55,13 +55,14 @@ def print_trace(record: TraceRecord, file: TextIO, *, limit: int | None = None) 
 
 
 def _laid_out(rows: Iterable[Row], digits: int, column: int, width: int, glyphs: Glyphs) -> Iterator["Text"]:
-    """Put the effects at ``column``, or below where the line is too long for them."""
+    """Put the effects at ``column`` or after the line; below where they do not fit beside it."""
     for row in rows:
         number = "" if row.number is None else str(row.number)
         line = styled((f"{number:>{digits}} ", "dim")) + row.bars + row.left
         packed = _packed(row.effects, width - column)
-        if packed and line.cell_len < column:
-            line.pad_right(column - line.cell_len)
+        indent = max(column - line.cell_len, 2)
+        if packed and line.cell_len + indent + packed[0].cell_len <= width:
+            line.pad_right(indent)
             line.append_text(packed.pop(0))
         yield line
         for effects in packed:

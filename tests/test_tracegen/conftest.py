@@ -1,0 +1,34 @@
+"""Interpreters and pools of these tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandboxes.api import Pool
+from sandboxes.interpreters import Interpreter, installed
+from sandboxes.open import open_pool, resolve_image
+from schemas.limits import Limits
+from tracegen.runner import pool_spec
+
+INTERPRETERS = installed()
+
+
+@pytest.fixture(params=INTERPRETERS, ids=lambda found: found.version)
+def interpreter(request: pytest.FixtureRequest) -> Interpreter:
+    """Every usable Python of this machine."""
+    found: Interpreter = request.param
+    return found
+
+
+@pytest.fixture(scope="session")
+def primary() -> Iterator[Pool]:
+    """A pool of the process backend, for code of our own."""
+    with open_pool("process", pool_spec(0, Limits()), resolve_image("process")) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def secondary() -> Iterator[Pool]:
+    """The pool that checks: another hash seed."""
+    with open_pool("process", pool_spec(1, Limits()), resolve_image("process")) as pool:
+        yield pool
