@@ -64,7 +64,6 @@ def _arrange(work: Work, files: JobFiles) -> None:
         os.setresuid(work.uid, work.uid, work.uid)
     os.chdir(work.directory)
     os.umask(0o022)
-    os.environ.update(HOME=work.directory, TMPDIR=work.directory, PWD=work.directory)
     _open_streams()
 
 

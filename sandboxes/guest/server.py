@@ -68,6 +68,7 @@ class Server:
             adopt_orphans()
         self._entry = _preload(archive, settings.entry)
         _run_site(settings.hidden)
+        os.environ.update(HOME=self._directory, TMPDIR=self._directory, PWD=self._directory)  # of every job
         gc.disable()
         gc.collect()
         hello = {

@@ -1,0 +1,56 @@
+"""What every benchmark prints and writes: measurements, each beside the bar that it must hold, if it has one."""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(slots=True, frozen=True)
+class Measurement:
+    """One number. ``bar`` is the least value that is good enough; ``None`` where there is no promise."""
+
+    metric: str
+    value: float
+    unit: str
+    bar: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Return whether the bar is met; without a bar, always."""
+        return self.bar is None or self.value >= self.bar
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """Parse ``[--quick] [--json FILE]``."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: shows that it runs, not how fast")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the measurements there")
+    return parser.parse_args()
+
+
+def report(measurements: list[Measurement], json_file: Path | None) -> int:
+    """Print a table, write the JSON list if asked, and return the exit code: 1 if a bar is not met."""
+    width = max(len(each.metric) for each in measurements)
+    for each in measurements:
+        bar = "" if each.bar is None else f"  (bar {each.bar:g}: {'holds' if each.holds else 'MISSED'})"
+        print(f"{each.metric:{width}}  {each.value:12.3f} {each.unit}{bar}")
+    if json_file is not None:
+        rows = [{**asdict(each), "holds": each.holds} for each in measurements]
+        json_file.write_text(json.dumps(rows, indent=1) + "\n")
+    return 0 if all(each.holds for each in measurements) else 1
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Return how long one call takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def median_ratio(slow: list[float], fast: list[float]) -> float:
+    """Return the median of the per-round ratios: rounds are interleaved, so a busy machine slows both."""
+    return statistics.median(one / other for one, other in zip(slow, fast, strict=True))
