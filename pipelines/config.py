@@ -39,7 +39,7 @@ class RunConfig(Model):
     renderers: tuple[str, ...] = ("cwm", "compact")
     executor: Literal["local", "ray"] = "local"
     workers: PositiveInt | None = None
-    """``None``: one per CPU (``ray``); ``local`` has one."""
+    """Of ``ray``; ``None``: one per CPU. ``local`` is one worker, whatever stands here."""
     sandbox: Literal["docker", "process"] = "docker"
     """``process`` gives no isolation: for code that you trust."""
     python: str | None = None

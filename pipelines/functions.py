@@ -23,7 +23,6 @@ from pipelines.tally import Tally
 from pipelines.worker import FunctionsWorker
 from sandboxes import open_pool, resolve_image
 from sandboxes.api import ImageRef, Pool
-from schemas.errors import UsageError
 from tracegen.guest.version import RECORDER_VERSION
 from tracegen.render import get_renderer
 from tracegen.runner import TraceRunner, pool_spec
@@ -143,8 +142,4 @@ def _hooks(run_dir: Path, display: Display, interruption: Interruption) -> Hooks
 
 
 def _executor(config: RunConfig) -> Executor:
-    if config.executor == "ray":
-        return RayExecutor(config.workers)
-    if (config.workers or 1) > 1:
-        raise UsageError(f"--executor local has one worker, not {config.workers}; use --executor ray")
-    return LocalExecutor()
+    return RayExecutor(config.workers) if config.executor == "ray" else LocalExecutor()

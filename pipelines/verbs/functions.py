@@ -69,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not recipe and "sources" not in flags:
         raise UsageError(f"no source was given; allowed: {_SOURCES}")
     config = build_config(recipe, flags)
+    if "workers" in flags and config.executor == "local":
+        raise UsageError("--workers is for --executor ray; the local executor is one worker. Drop it, or use ray")
     report = run_functions(config, quiet=arguments.quiet or arguments.json)
     _print(report, arguments)
     if not report.complete:

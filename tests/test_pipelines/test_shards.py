@@ -246,7 +246,6 @@ for table in sys.argv[2:]:
 """
 
 
-@pytest.mark.slow
 def test_datasets_loads_the_shards_with_equal_features(tmp_path: Path, rows: Rows) -> None:
     run_dir = tmp_path / "run"
     for numbers in (range(3), range(3, 5)):
