@@ -1,0 +1,45 @@
+# `make` lists the targets. Every target sets up what it needs and says so first; NO_INSTALL=1 refuses (exit code 3).
+.DEFAULT_GOAL := help
+.PHONY: help demo check test test-all docs venv docker-engine clean
+
+BIN := .venv/bin
+DEMO := demo-output
+FAST := not docker and not ray and not slow
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## trace doctests of the standard library in containers, through Ray; print the report and one trace
+	@scripts/ensure-venv.sh ray
+	@scripts/ensure-docker.sh
+	@$(BIN)/tracegen functions --recipe demo -o $(DEMO)
+	@$(BIN)/tracegen dataset show $(DEMO) --limit 40
+
+check: venv ## format, lint, types, import contracts and the tests that need no container and no Ray
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -m "$(FAST)"
+
+test: venv docker-engine ## check, and the tests with real containers and Ray; all but the slow ones
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	TRACEGEN_REQUIRE_DOCKER=1 $(BIN)/pytest -q -m "not slow"
+
+test-all: venv docker-engine ## test, and the tests that take minutes
+	TRACEGEN_REQUIRE_DOCKER=1 $(BIN)/pytest -q
+
+docs: venv ## write docs/data-format.md anew from the schemas
+	$(BIN)/python scripts/data_format.py docs/data-format.md
+
+venv: ## make .venv with everything for development
+	@scripts/ensure-venv.sh dev
+
+docker-engine: venv ## make sure that a container engine answers
+	@scripts/ensure-docker.sh
+
+clean: ## remove caches and what the demo wrote; keeps .venv
+	rm -rf $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
