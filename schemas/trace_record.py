@@ -17,6 +17,7 @@ OUTCOMES: Final[tuple[OutcomeLabel, ...]] = get_args(OutcomeLabel)
 DeterminismLabel = Literal["verified", "differs", "perturbed", "unchecked"]
 
 ElisionKind = Literal["untraced_call", "no_source", "tracer_removed"]
+ELISION_KINDS: Final[tuple[ElisionKind, ...]] = get_args(ElisionKind)
 
 MAIN_PATH: Final = "<main>"
 """Path of the source that holds ``main``, the caller of a ``function`` job's call expression."""

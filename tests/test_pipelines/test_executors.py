@@ -276,3 +276,20 @@ def test_a_local_ray_writes_nothing_into_the_home(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
     assert not (tmp_path / ".ray").exists()
     assert done.stderr == ""
+
+
+@pytest.mark.ray
+def test_a_running_cluster_is_joined_by_its_address(local_ray: int) -> None:
+    import ray
+
+    program = "from pipelines.ray_session import ray_session\nwith ray_session(None) as workers: print(workers)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "RAY_ADDRESS": ray.get_runtime_context().gcs_address},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{local_ray}\n", "")
+    assert ray.is_initialized()

@@ -17,11 +17,18 @@ import pytest
 from sandbox_jobs import run, says, works
 
 from sandboxes import findings, open_pool, resolve_image
-from sandboxes.api import ImageRef, PoolJob, PoolSpec
+from sandboxes.api import ImageRef, Pool, PoolJob, PoolSpec
 from sandboxes.channel import ChannelClosed
 from sandboxes.guest import frames
 from sandboxes.sandbox import Sandbox
-from schemas.errors import BackendUnavailable, ImageUnavailable, ProtocolViolation, SandboxLost, StartFailed
+from schemas.errors import (
+    BackendUnavailable,
+    EnvironmentLacking,
+    ImageUnavailable,
+    ProtocolViolation,
+    SandboxLost,
+    StartFailed,
+)
 
 DRIVER = """
 import sys
@@ -145,6 +152,9 @@ class ScriptedChannel:
             raise ChannelClosed("its output ended")
         return data
 
+    def kill(self) -> None:
+        self.closed = True
+
     def close(self) -> None:
         self.closed = True
 
@@ -255,3 +265,26 @@ def test_an_interrupted_job_does_not_spoil_the_next(spec: PoolSpec, process_imag
             run(pool, "import time\ntime.sleep(30)", wall_seconds=30)
         timer.join()
         assert says(pool, "'next'") == "next"
+
+
+def test_closing_a_pool_ends_the_jobs_of_other_threads(pool: Pool) -> None:
+    lost: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            run(pool, "import time\ntime.sleep(100)", wall_seconds=200)
+        except SandboxLost as error:
+            lost.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.5)
+    pool.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert len(lost) == 1
+
+
+def test_an_executable_that_is_gone_is_named(spec: PoolSpec, process_image: ImageRef) -> None:
+    with pytest.raises(EnvironmentLacking, match="/nowhere/python cannot be run"):
+        open_pool("process", spec, dataclasses.replace(process_image, executable="/nowhere/python"))

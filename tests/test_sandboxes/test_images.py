@@ -14,6 +14,7 @@ from sandboxes import open_pool, resolve_image
 from sandboxes.api import ImageRef, PoolSpec
 from sandboxes.docker.host_base import HostFile, HostTree, collect
 from sandboxes.interpreters import find, installed
+from schemas.errors import LimitUnsupported
 
 pytestmark = pytest.mark.docker
 STANDARD = (
@@ -62,6 +63,20 @@ def test_an_image_derived_from_a_made_one_is_another_image(spec: PoolSpec, docke
     finally:
         client.remove_container(container, force=True)
         client.remove_image("tracegen-test:latest")
+        client.close()
+
+
+def test_an_image_that_declares_a_volume_is_refused(spec: PoolSpec, docker_image: ImageRef) -> None:
+    client = docker.APIClient()
+    container = client.create_container(docker_image.reference, command=["python3"])["Id"]
+    try:
+        client.commit(container, repository="tracegen-test-volume", conf={"Volumes": {"/data": {}}})
+        image = resolve_image("docker", base="tracegen-test-volume:latest")
+        with pytest.raises(LimitUnsupported, match="/data"):
+            open_pool("docker", spec, image)
+    finally:
+        client.remove_container(container, force=True)
+        client.remove_image("tracegen-test-volume:latest")
         client.close()
 
 
