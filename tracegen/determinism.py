@@ -12,20 +12,35 @@ _CUT_BY_TIME = ("timeout", "killed", "out_of_memory")
 _OWN_END = ("returned", "raised", "exited")
 
 
+def check_run(run: Run, again: Run, untraced: Run | None) -> Determinism:
+    """Return the label that a second and, if there is one, an untraced run give.
+
+    A run that was cut by time need only agree as far as it got; if only one of the two was, that is no verification.
+    """
+    difference = first_difference(run, again)
+    if difference:
+        return Determinism("differs", difference)
+    if (_label(run) in _CUT_BY_TIME) != (_label(again) in _CUT_BY_TIME):
+        events = min(_events(_lines(run)), _events(_lines(again)))
+        return Determinism("unchecked", f"one of the two runs was cut by time; they agree up to event {events}")
+    disturbed = perturbed(run, untraced) if untraced is not None else None
+    return Determinism("perturbed", disturbed) if disturbed else Determinism("verified")
+
+
 def first_difference(run: Run, again: Run) -> str | None:
-    """Return where two runs part. Runs that were cut by time need only agree as far as both got."""
+    """Return where two runs part, if they do."""
     one, two = _lines(run), _lines(again)
-    ends = _label(run), _label(again)
-    by_time = ends[0] == ends[1] and ends[0] in _CUT_BY_TIME
     for number, (left, right) in enumerate(zip(one, two, strict=False)):
         if left != right:
-            return None if by_time and number >= min(len(one), len(two)) - 1 else _describe(one[:number], left, right)
-    if by_time:
+            return _describe(one[:number], left, right)
+    shorter, longer = sorted((run, again), key=lambda each: len(_lines(each)))
+    if _label(shorter) in _CUT_BY_TIME or (len(one) == len(two) and _label(longer) in _CUT_BY_TIME):
         return None
     if len(one) != len(two):
-        shorter = min(len(one), len(two))
-        return _describe(one[:shorter], b"".join(one[shorter : shorter + 1]), b"".join(two[shorter : shorter + 1]))
-    return None if ends[0] == ends[1] else f"the end: {ends[0]} / {ends[1]}"
+        rest = _lines(longer)[len(_lines(shorter))]
+        return _describe(_lines(shorter), rest, b"nothing")
+    ends = ending_of(run), ending_of(again)
+    return None if ends[0] == ends[1] else _clip(f"the end: {ends[0]!r} / {ends[1]!r}")
 
 
 def perturbed(run: Run, untraced: Run) -> str | None:
@@ -36,17 +51,14 @@ def perturbed(run: Run, untraced: Run) -> str | None:
     return _clip(f"untraced: {ends[1]!r}, traced: {ends[0]!r}")
 
 
-def check_run(run: Run, again: Run, untraced: Run | None) -> Determinism:
-    """Return the label that a second and, if there is one, an untraced run give."""
-    difference = first_difference(run, again)
-    if difference:
-        return Determinism("differs", difference)
-    disturbed = perturbed(run, untraced) if untraced is not None else None
-    return Determinism("perturbed", disturbed) if disturbed else Determinism("verified")
-
-
 def _lines(run: Run) -> list[bytes]:
-    return run.segment.raw.split(b"\n") if run.segment is not None else []
+    """Return the run's lines but for its end, which a death replaces."""
+    lines = run.segment.raw.split(b"\n") if run.segment is not None else []
+    return lines[:-1] if run.segment is not None and run.segment.ended is not None else lines
+
+
+def _events(lines: list[bytes]) -> int:
+    return sum(line[2:3] in b"clrysxu" and line[3:4] == b'"' for line in lines)
 
 
 def _label(run: Run) -> str:
@@ -56,8 +68,7 @@ def _label(run: Run) -> str:
 
 
 def _describe(before: list[bytes], left: bytes, right: bytes) -> str:
-    events = sum(line[2:3] in b"clrysxu" and line[3:4] == b'"' for line in before)
-    return _clip(f"event {events}: {left.decode('ascii', 'replace')} / {right.decode('ascii', 'replace')}")
+    return _clip(f"event {_events(before)}: {left.decode('ascii', 'replace')} / {right.decode('ascii', 'replace')}")
 
 
 def _clip(text: str) -> str:

@@ -9,11 +9,14 @@ from interpreters import ROOT
 from jobs import make_job, run_record
 
 from sandboxes.api import Pool
+from sandboxes.interpreters import Interpreter
+from sandboxes.open import open_pool, resolve_image
 from schemas.failure import Failure
+from schemas.limits import Limits
 from schemas.trace_record import TraceRecord
 from tracegen.render import PARSERS, RENDERERS
 from tracegen.replay import replay
-from tracegen.runner import TraceRunner
+from tracegen.runner import TraceRunner, pool_spec
 from tracegen.sources import PlanSettings, plan_sources
 
 EXAMPLE = """def f(s, t):
@@ -87,3 +90,20 @@ def test_text_that_looks_like_special_tokens_stays_text(primary: Pool) -> None:
 def test_a_job_of_every_kind_makes_one_row_per_input(primary: Pool) -> None:
     job = make_job(EXAMPLE, "f('a', 'a')", "f('', '')")
     assert [row.inputs for row in TraceRunner(primary, None, "none").run(job)] == ["f('a', 'a')", "f('', '')"]
+
+
+def test_the_example_is_the_same_under_every_python(interpreter: Interpreter) -> None:
+    image = resolve_image("process", python=interpreter.executable)
+    with open_pool("process", pool_spec(0, Limits()), image) as pool:
+        record = run_record(pool, EXAMPLE, "f('ab', 'b')")
+    assert record.python == interpreter.version
+    check_golden("example.cwm.txt", text(record, "cwm"))
+
+
+def test_comprehensions_have_frames_up_to_3_11_and_none_later(interpreter: Interpreter) -> None:
+    image = resolve_image("process", python=interpreter.executable)
+    source = "def f(n):\n    return [i * n for i in range(n)]\n"
+    with open_pool("process", pool_spec(0, Limits()), image) as pool:
+        record = run_record(pool, source, "f(2)")
+    inlined = tuple(map(int, interpreter.minor.split("."))) >= (3, 12)
+    check_golden(f"comprehension_{'inlined' if inlined else 'framed'}.cwm.txt", text(record, "cwm"))

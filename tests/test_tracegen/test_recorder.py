@@ -412,9 +412,20 @@ def test_preloaded_modules_do_not_hide_support(primary: Pool) -> None:
 
 
 def test_a_module_may_rename_itself(primary: Pool) -> None:
-    row = run_row(primary, make_job("__name__ = 'other'\n\ndef f():\n    return __name__\n", "f()"))
-    assert isinstance(row, TraceRecord)
-    assert row.events[-1].value == "'other'"
+    source = """
+    import traceback
+
+    __name__ = "other"
+
+    def f():
+        try:
+            1 // 0
+        except ZeroDivisionError:
+            return __name__, traceback.format_exc()
+    """
+    record = run_record(primary, source, "f()")
+    assert str(record.events[-1].value).startswith("('other', 'Traceback")
+    assert "1 // 0" in str(record.events[-1].value)
 
 
 def test_what_cannot_be_traced_says_why(primary: Pool) -> None:

@@ -11,8 +11,11 @@ from jobs import make_job, run_row, small_limits
 from sandboxes.api import Pool
 from schemas.errors import UsageError
 from schemas.failure import Failure
-from schemas.trace_record import TraceRecord
+from schemas.trace_record import Determinism, Output, TraceRecord
+from tracegen.attempts import Death, Run
+from tracegen.determinism import check_run
 from tracegen.runner import TraceRunner
+from tracegen.wire import Ending, Segment
 
 SOURCE = """
 import os, random, sys, time
@@ -201,3 +204,27 @@ def test_random_bytes_for_a_job_never_raise(primary: Pool) -> None:
     noise = random.Random(0)
     source = "".join(chr(noise.randrange(32, 127)) for _ in range(200))
     assert label(run_row(primary, make_job(source, "f()"))) in ("syntax_error", "module_error", "raised")
+
+
+def cut(lines: list[bytes], label: str | None) -> Run:
+    """Return a run of event lines that ended by itself (``None``) or by that death."""
+    raw = lines if label is not None else [*lines, b'["E"]']
+    out = Output()
+    ended = None if label is not None else Ending("returned", None, "1", (), out, out)
+    death = None if label is None else Death(label, None, None, out, out)
+    return Run(segment=Segment(0, b"\n".join(raw), ended), death=death)
+
+
+LINES = [b'["c",1,1]', b'["l",1,2]', b'["l",1,3]']
+
+
+def test_a_run_cut_by_time_is_compared_as_far_as_it_got() -> None:
+    whole, short, other = cut(LINES, None), cut(LINES[:2], "timeout"), cut([LINES[0], LINES[2]], "timeout")
+    assert check_run(whole, whole, None).label == "verified"
+    assert check_run(short, cut(LINES, "timeout"), None).label == "verified"
+    assert check_run(whole, short, None) == Determinism(
+        "unchecked", "one of the two runs was cut by time; they agree up to event 2"
+    )
+    assert check_run(whole, other, None).label == "differs"
+    assert check_run(whole, cut(LINES[:2], None), None).label == "differs"
+    assert check_run(cut(LINES[:2], None), cut(LINES, "timeout"), None).label == "differs"

@@ -9,6 +9,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Iterator
@@ -243,6 +244,18 @@ def test_no_hook_of_a_class_runs() -> None:
     object.__setattr__(value, "x", [1])
     assert text(value) == "<Tricky x=[1]>"
     assert text([value, {1: value}]) == "[<Tricky x=[1]>, {1: <Tricky x=[1]>}]"
+
+
+def test_thread_identifiers_are_removed() -> None:
+    lock = threading.RLock()
+    with lock:
+        assert text(lock) == "<locked _thread.RLock object count=1>"
+    assert text(threading.main_thread()) == "<_MainThread(MainThread, started)>"
+
+
+def test_the_recorders_own_objects_say_nothing_of_themselves() -> None:
+    assert text(ValueRenderer()) == "<tracegen ValueRenderer>"
+    assert text(ValueRenderer().render).endswith("<tracegen ValueRenderer>>")
 
 
 def test_a_long_repr_is_cut() -> None:

@@ -23,8 +23,27 @@ class JobModule:
         self.file = SourceFile(self.path, self.text, self.code, whole)
 
 
+class _JobLoader:
+    """Executes one module and knows its text."""
+
+    def __init__(self, module: JobModule) -> None:
+        self.module = module
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> Optional[ModuleType]:
+        """Return None: the default module object will do."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module's code."""
+        exec(self.module.code, module.__dict__)
+
+    def get_source(self, name: str) -> str:
+        """Return the text, for ``inspect`` and tracebacks, under any name: ``_pydecimal`` calls itself ``decimal``."""
+        return self.module.text
+
+
 class JobImporter:
-    """A finder and loader for the job's modules; blocked names raise ImportError."""
+    """A finder of the job's modules; blocked names raise ImportError."""
 
     def __init__(self, modules: Iterable[JobModule], blocked: Iterable[str]) -> None:
         self.modules = {module.name: module for module in modules}
@@ -38,32 +57,13 @@ class JobImporter:
         return None if module is None else self._spec(module)
 
     def _spec(self, module: JobModule) -> importlib.machinery.ModuleSpec:
-        spec = importlib.machinery.ModuleSpec(
-            module.name,
-            cast(Any, self),
-            origin=module.path,
-            is_package=module.is_package,
-        )
+        loader = cast(Any, _JobLoader(module))
+        spec = importlib.machinery.ModuleSpec(module.name, loader, origin=module.path, is_package=module.is_package)
         spec.has_location = True
         if module.is_package:
             # Submodules that the job does not bring come from the installed package of that name.
             spec.submodule_search_locations = _installed_locations(module.name)
         return spec
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> Optional[ModuleType]:
-        """Return None: the default module object will do."""
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Execute the module's code."""
-        spec = module.__spec__
-        # By the spec: a module may rename itself (``_pydecimal`` calls itself ``decimal``).
-        name = spec.name if spec is not None else module.__name__
-        exec(self.modules[name].code, module.__dict__)
-
-    def get_source(self, name: str) -> str:
-        """Return a module's text, for ``inspect`` and tracebacks."""
-        return self.modules[name].text
 
     def load(self, name: str) -> ModuleType:
         """Execute a module afresh and return it; it stands in ``sys.modules`` under its name.
@@ -76,12 +76,13 @@ class JobImporter:
         parent = name.rpartition(".")[0]
         if parent:
             importlib.import_module(parent)
-        module = importlib.util.module_from_spec(self._spec(self.modules[name]))
+        spec = self._spec(self.modules[name])
+        module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         # A C twin that is loaded already would be found without asking any finder.
         hidden = {twin: sys.modules.pop(twin) for twin in self.blocked if twin in sys.modules}
         try:
-            self.exec_module(module)
+            cast(Any, spec.loader).exec_module(module)
         finally:
             sys.modules.update(hidden)
         return sys.modules.get(name, module)

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from .values import ValueRenderer
 
 _MODULE_NAMESPACE: Any = vars(types.ModuleType)["__dict__"]
-ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+# Addresses, and the thread identifiers that locks and threads show: they say nothing and differ in every run.
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+| owner=\d{6,}|(?<=started) \d{6,}|(?<=stopped) \d{6,}|(?<=daemon) \d{6,}")
+
+_OWN = __name__.rpartition(".")[0] + "."
 
 Handler = Callable[["ValueRenderer", Any, int], str]
 
@@ -162,6 +165,11 @@ def set_subclass_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     return "%s({%s})" % (name, body)
 
 
+def own_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render an object of the recorder itself, as ``sys.gettrace()`` shows it: a program's record is not about it."""
+    return renderer.leaf("<tracegen %s>" % _name(type(value)))
+
+
 BY_TYPE = {
     types.FunctionType: function_text,
     types.MethodType: method_text,
@@ -213,6 +221,9 @@ def handler_for(kind: type) -> Handler:
     for known, handler in BY_TYPE.items():
         if kind is known:
             return handler
+    module = type.__dict__["__dict__"].__get__(kind).get("__module__")
+    if type(module) is str and module.startswith(_OWN):
+        return own_text
     found = library_handler(kind)
     if found is not None:
         return found
