@@ -27,6 +27,10 @@ class Channel(Protocol):
         """Return 1 to ``count`` bytes. Raises ``ChannelClosed``, ``ChannelTimeout``."""
         ...
 
+    def kill(self) -> None:
+        """End the server at once, from any thread: who waits in ``receive`` gets ``ChannelClosed``."""
+        ...
+
     def close(self) -> None:
         """End the server and all that runs under it; what holds it is gone afterwards. Idempotent."""
         ...

@@ -1,7 +1,6 @@
 """The pool behind every backend: sandboxes leased one job at a time, replaced when they must not go on."""
 
 import itertools
-import math
 import threading
 import time
 from collections import deque
@@ -14,6 +13,9 @@ from sandboxes.api import ImageRef, JobOutcome, PoolJob, PoolSpec, PoolStatistic
 from sandboxes.sandbox import IDLE_SECONDS, SERVER_PROCESSES, Sandbox
 from schemas.errors import ProtocolViolation, UsageError
 
+CLOSE_SECONDS = 30.0
+LONGEST_WALL_SECONDS = 10.0**6
+_CLOSED = "the pool is closed; open another one"
 Launch = Callable[[], Sandbox]
 """Starts one more sandbox; raises ``SandboxError`` or ``EnvironmentLacking``."""
 
@@ -33,7 +35,7 @@ class SandboxPool:
         self._release = release
         self._slots = threading.BoundedSemaphore(size)
         self._idle: deque[Sandbox] = deque()
-        self._leased: set[int] = set()
+        self._leased: set[Sandbox] = set()
         self._lock = threading.Lock()
         self._closed = False
         try:
@@ -49,6 +51,7 @@ class SandboxPool:
         with self._slots:
             sandbox = self._take(fresh)
             try:
+                self._lease(sandbox)
                 outcome = sandbox.run(job)
             except ProtocolViolation:
                 self._retire(sandbox, "protocol")
@@ -75,16 +78,22 @@ class SandboxPool:
                     future.cancel()
 
     def close(self) -> None:
-        """End every idle sandbox now, and those at work when their job is done. Idempotent."""
+        """End every sandbox; jobs still running in other threads raise ``SandboxLost``. Idempotent."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            idle = list(self._idle)
-            self._idle.clear()
-        for sandbox in idle:
-            sandbox.channel.close()
+            leased = list(self._leased)
+        for sandbox in leased:
+            sandbox.channel.kill()
+        end = time.monotonic() + CLOSE_SECONDS
+        # Each slot that comes back means one more caller has put its sandbox away.
+        slots = sum(self._slots.acquire(timeout=max(0.0, end - time.monotonic())) for _ in range(self._size))
+        while self._idle:
+            self._idle.pop().channel.close()
         self._release()
+        if slots:
+            self._slots.release(slots)  # for callers that come later: they are told that the pool is closed
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +113,7 @@ class SandboxPool:
         """Return an idle sandbox or start one; the caller holds a slot, so there are never more than ``size``."""
         with self._lock:
             if self._closed:
-                raise UsageError("the pool is closed; open another one")
+                raise UsageError(_CLOSED)
             self.statistics.jobs += 1
             sandbox = self._idle.pop() if self._idle else None
         if sandbox is None:
@@ -117,6 +126,12 @@ class SandboxPool:
             return self._start()
         return sandbox
 
+    def _lease(self, sandbox: Sandbox) -> None:
+        with self._lock:
+            if self._closed:
+                raise UsageError(_CLOSED)
+            self._leased.add(sandbox)
+
     def _give_back(self, sandbox: Sandbox) -> None:
         if sandbox.anomaly:
             self._retire(sandbox, "anomaly")
@@ -124,14 +139,12 @@ class SandboxPool:
             self._retire(sandbox, "worn")
         else:
             with self._lock:
-                closed = self._closed
-                if not closed:
-                    self._idle.append(sandbox)
-            if closed:
-                sandbox.channel.close()
+                self._leased.discard(sandbox)
+                self._idle.append(sandbox)
 
     def _retire(self, sandbox: Sandbox, reason: str) -> None:
         with self._lock:
+            self._leased.discard(sandbox)
             self.statistics.retired[reason] = self.statistics.retired.get(reason, 0) + 1
         sandbox.channel.close()
 
@@ -149,7 +162,7 @@ def check_spec(spec: PoolSpec, size: int) -> None:
 
 
 def _check_job(job: PoolJob) -> None:
-    if not (job.wall_seconds > 0 and math.isfinite(job.wall_seconds)):
-        raise UsageError(f"wall_seconds is {job.wall_seconds}; a positive, finite number is needed")
+    if not 0 < job.wall_seconds <= LONGEST_WALL_SECONDS:
+        raise UsageError(f"wall_seconds is {job.wall_seconds}; above 0 and at most {LONGEST_WALL_SECONDS:g} is allowed")
     if job.memory_bytes is not None and job.memory_bytes < 1:
         raise UsageError(f"memory_bytes is {job.memory_bytes}; a positive number or None is needed")

@@ -69,9 +69,9 @@ class ProcessChannel:
                 env=_environment(hash_seed),
                 start_new_session=True,
             )
-        except BaseException:
+        except OSError as error:
             self._forget()
-            raise
+            raise EnvironmentLacking(f"{executable} cannot be run: {error}; give another --python") from error
         self.name = f"pid {self._process.pid}"
         self._in, self._out = self._streams()
 
@@ -98,6 +98,10 @@ class ProcessChannel:
         if not data:
             raise ChannelClosed(self._last_words())
         return data
+
+    def kill(self) -> None:
+        """Kill the server; its jobs die with it (``die_with_parent``)."""
+        self._process.kill()
 
     def close(self) -> None:
         """Close the server's input, on which it kills its jobs and ends; kill it if it does not."""

@@ -41,7 +41,7 @@ def bootstrap_text() -> str:
     return Path(frames.__file__).with_name("bootstrap.py").read_text(encoding="utf-8")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Sandbox:
     """One fork server that said hello. After any exception from ``run`` it must be closed."""
 

@@ -99,6 +99,10 @@ class ContainerChannel:
         said = self._errors.decode("utf-8", "replace").strip()
         return f"{reason}; it said: {said}" if said else reason
 
+    def kill(self) -> None:
+        """Remove the container, which ends its streams."""
+        remove(self._client, self._container)
+
     def close(self) -> None:
         """Close the connection and remove the container."""
         with self._lock:

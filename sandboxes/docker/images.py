@@ -91,17 +91,18 @@ def make_base(client: docker.APIClient, interpreter: Interpreter) -> ImageRef:
 
 def _made(client: docker.APIClient, tree: HostTree) -> ImageRef | None:
     for image in client.images(filters={"label": f"{KEY_LABEL}={tree.key()}"}):
-        if (made := _as_made(image["Id"], image.get("RepoTags"), image["Labels"])) is not None:
+        if (made := _as_made(image.get("RepoTags"), image["Labels"])) is not None:
             return made
     return None
 
 
-def _as_made(image: str, tags: list[str] | None, labels: dict[str, str] | None) -> ImageRef | None:
+def _as_made(tags: list[str] | None, labels: dict[str, str] | None) -> ImageRef | None:
     """Return an image that this module made, told by its tag: what is derived from it inherits the labels."""
     if not labels or DIGEST_LABEL not in labels:
         return None
     content, version = labels[DIGEST_LABEL], labels[PYTHON_LABEL]
-    return ImageRef(image, content, version) if _tag(version, content) in (tags or []) else None
+    tag = _tag(version, content)
+    return ImageRef(tag, content, version) if tag in (tags or []) else None
 
 
 def _tag(version: str, content: str) -> str:
@@ -122,7 +123,7 @@ def _make(client: docker.APIClient, tree: HostTree) -> ImageRef:
     found = _inspect(client, _tag(version, content))
     if found is None:
         raise ImageUnavailable(f"the engine did not take the image made from {tree.interpreter.executable}: {answer}")
-    return ImageRef(found["Id"], content, version)
+    return ImageRef(_tag(version, content), content, version)
 
 
 def _forget_older(client: docker.APIClient, content: str) -> None:
@@ -135,7 +136,7 @@ def _forget_older(client: docker.APIClient, content: str) -> None:
 
 
 def _reference(client: docker.APIClient, found: dict[str, Any], name: str) -> ImageRef:
-    if (made := _as_made(found["Id"], found.get("RepoTags"), found["Config"].get("Labels"))) is not None:
+    if (made := _as_made(found.get("RepoTags"), found["Config"].get("Labels"))) is not None:
         return made
     digests = sorted(found.get("RepoDigests") or [])
     content = digests[0].partition("@")[2] if digests else found["Id"]

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandboxes.api import ImageRef, PoolSpec
 from sandboxes.docker import hardening
@@ -50,41 +50,48 @@ def _start_container(
     client: docker.APIClient, spec: PoolSpec, image: ImageRef, labels: dict[str, str]
 ) -> ContainerChannel:
     import docker.errors
-    import docker.types
     import requests
 
-    undo: list[Callable[[], None]] = []
     try:
-        config = hardening.host_config(spec)
-        files = docker.types.Ulimit(name="nofile", soft=hardening.OPEN_FILES, hard=hardening.OPEN_FILES)
-        created = client.create_container(
-            image.reference,
-            entrypoint=[hardening.PYTHON, "-S", "-s", "-B", "-c", bootstrap_text()],
-            command=[],
-            stdin_open=True,  # with detach off, docker-py also sets StdinOnce: the input ends with the connection
-            detach=False,
-            user="0:0",
-            working_dir="/",
-            hostname="sandbox",
-            environment=hardening.environment(spec),
-            labels=labels,
-            healthcheck={"test": ["NONE"]},
-            host_config=client.create_host_config(ulimits=[files], **config),
-        )
-        container: str = created["Id"]
-        undo.append(partial(remove, client, container))
-        channel = ContainerChannel(client, container)
-        undo[0] = channel.close
-        client.start(container)
+        container: str = client.create_container(**_creation(client, spec, image, labels))["Id"]
     except docker.errors.ImageNotFound as error:
         raise ImageUnavailable(f"the image {image.reference!r} is gone: resolve it again") from error
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise BackendUnavailable(f"the container engine does not create the sandbox: {error}") from error
+    undo: Callable[[], None] = partial(remove, client, container)
+    try:
+        channel = ContainerChannel(client, container)
+        undo = channel.close
+        client.start(container)
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        if not undo:
-            raise BackendUnavailable(f"the container engine does not create the sandbox: {error}") from error
-        undo[0]()
+        undo()
         message = f"container {container[:12]} did not start: {error}"
         raise StartFailed(message, backend=BACKEND, container=container[:12], phase="start", retryable=True) from error
+    except BaseException:
+        undo()
+        raise
     return channel
+
+
+def _creation(client: docker.APIClient, spec: PoolSpec, image: ImageRef, labels: dict[str, str]) -> dict[str, Any]:
+    """Return the arguments of ``create_container``."""
+    import docker.types
+
+    files = docker.types.Ulimit(name="nofile", soft=hardening.OPEN_FILES, hard=hardening.OPEN_FILES)
+    return {
+        "image": image.reference,
+        "entrypoint": [hardening.PYTHON, "-S", "-s", "-B", "-c", bootstrap_text()],
+        "command": [],
+        "stdin_open": True,  # with detach off, docker-py also sets StdinOnce: the input ends with the connection
+        "detach": False,
+        "user": "0:0",
+        "working_dir": "/",
+        "hostname": "sandbox",
+        "environment": hardening.environment(spec),
+        "labels": labels,
+        "healthcheck": {"test": ["NONE"]},
+        "host_config": client.create_host_config(ulimits=[files], **hardening.host_config(spec)),
+    }
 
 
 def _owner() -> str:
