@@ -1,7 +1,10 @@
 """Items on Ray actors: a bounded queue per actor, retries by item, and nothing lost when an actor dies."""
 
+import io
+import logging
 from collections import deque
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -14,11 +17,13 @@ from schemas.failure import FailureReason
 IN_FLIGHT: Final = 2
 """Items per actor: one at work and one waiting, so that no actor idles while the driver plans."""
 POISON_DEATHS: Final = 2
-"""Actors that one item may kill before it is given up."""
+"""Actors that one item may kill, beyond doubt, before it is given up."""
 BARREN_DEATHS: Final = 5
-"""Actors in a row that died without bringing one item to an end: then it is not the items."""
+"""Actors in a row that died with no item at hand: then it is not the items."""
 POLL_SECONDS: Final = 0.2
 STOP_SECONDS: Final = 60.0
+
+_LOG: Final = logging.getLogger(__name__)
 
 P = TypeVar("P")
 
@@ -29,7 +34,10 @@ class _Task(Generic[P]):
 
     item: WorkItem[P]
     attempts: int = 0
+    isolate: bool = False
+    """It was at or near hand when an actor died: from now on it runs where nothing else can be blamed or lost."""
     deaths: int = 0
+    """Actors that died under it while it was isolated: only then is it certain that it was the cause."""
     verdict: tuple[FailureReason, str] | None = None
     """Set when the item is given up."""
     status: ItemStatus | None = None
@@ -55,7 +63,7 @@ class _Actor(Generic[P]):
     calls: deque[_Call[P]] = field(default_factory=deque)
     unflushed: list[_Task[P]] = field(default_factory=list)
     alone: bool = False
-    """Holds an item that was at hand when another actor died: nothing else joins it."""
+    """Holds an isolated item: nothing else joins it."""
 
     def free(self) -> bool:
         return not self.alone and len(self.calls) < IN_FLIGHT
@@ -74,9 +82,19 @@ class RayExecutor:
 
     def run(self, items: Iterator[WorkItem[P]], factory: WorkerFactory[P], hooks: Hooks) -> bool:
         """See ``Executor.run``."""
-        with ray_session(self.workers) as workers:
+        with redirect_stdout(_RayLog()), ray_session(self.workers) as workers:
             hooks.interruption.listen()
             return _Run(items, factory, hooks, workers).run()
+
+
+class _RayLog(io.TextIOBase):
+    """Takes what Ray prints about dying workers: the run handles them, and stdout is for the report."""
+
+    def write(self, text: str) -> int:
+        """Log one piece of text."""
+        if text.strip():
+            _LOG.info("%s", text.strip())
+        return len(text)
 
 
 class _Run(Generic[P]):
@@ -129,15 +147,14 @@ class _Run(Generic[P]):
                 if task is None:
                     break
                 self._send(actor, task)
-        if self._exhausted and not self._returned:
+        if self._exhausted:
             for actor in self._actors:
                 if actor.unflushed and not actor.calls:
                     actor.call("flush")
 
     def _next(self, actor: _Actor[P]) -> _Task[P] | None:
         for task in self._returned:
-            others = any(other is not task.avoid for other in self._actors)
-            if (task.avoid is not actor or not others) and not (task.deaths and not task.verdict and actor.calls):
+            if self._may_take(actor, task):
                 self._returned.remove(task)
                 return task
         if self._exhausted:
@@ -146,16 +163,18 @@ class _Run(Generic[P]):
         self._exhausted = item is None
         return _Task(item) if item is not None else None
 
+    def _may_take(self, actor: _Actor[P], task: _Task[P]) -> bool:
+        if task.avoid is actor and len(self._actors) > 1:
+            return False
+        return bool(task.verdict) or not task.isolate or not (actor.calls or actor.unflushed)
+
     def _send(self, actor: _Actor[P], task: _Task[P]) -> None:
         if task.verdict:
             reason, detail = task.verdict
-            attempts = max(task.attempts, task.deaths)
+            attempts = max(task.attempts, task.deaths, 1)
             actor.call("reject", task.item.payload, reason, detail, attempts).task = task
             return
-        if task.deaths:
-            # It may kill again: what others have finished here goes to disk first, and nothing waits behind it.
-            actor.call("flush")
-            actor.alone = True
+        actor.alone = task.isolate
         actor.call("process", task.item.payload).task = task
 
     def _collect(self, actor: _Actor[P]) -> None:
@@ -200,19 +219,18 @@ class _Run(Generic[P]):
         """Put back what died with an actor and start another one."""
         self._actors.remove(actor)
         self._ray.kill(actor.handle)
-        self._barren += 1
+        at_hand = [call.task for call in actor.calls if call.task]
+        # An item at hand comes nearer to its verdict by this, so it cannot go on for ever.
+        self._barren = 0 if any(not task.verdict for task in at_hand) else self._barren + 1
         if self._barren >= BARREN_DEATHS:
-            raise EnvironmentLacking(
-                f"{self._barren} workers died in a row and nothing was finished; the last: {cause}"
-            )
+            raise EnvironmentLacking(f"{self._barren} workers died in a row without an item; the last: {cause}")
         done = self._hooks.finished()
-        suspect = actor.calls[0].task
-        for task in [*actor.unflushed, *(call.task for call in actor.calls if call.task)]:
+        for task in [*actor.unflushed, *at_hand]:
             if done.issuperset(task.item.ids):
                 if task.status is None:
                     self._hooks.on_status(ItemStatus("done", flushed=True))
                 continue
-            if task is suspect and task.verdict is None:
+            if task in at_hand and task.verdict is None:
                 self._suspect(task, cause)
             if task.status is not None:
                 self._hooks.on_lost(task.status)
@@ -221,7 +239,9 @@ class _Run(Generic[P]):
         self._spawn()
 
     def _suspect(self, task: _Task[P], cause: str) -> None:
-        task.deaths += 1
+        # An answer can be lost with its actor, so which of several calls was at hand is not known: none is blamed yet.
+        task.deaths += task.isolate
+        task.isolate = True
         if task.deaths >= POISON_DEATHS:
             first = cause.strip().splitlines()[0] if cause.strip() else "no cause given"
             task.verdict = ("poison", f"{task.deaths} workers died under it; the last: {first}")
