@@ -7,7 +7,7 @@ from pydantic import Field
 from schemas.base import Model, digest
 from schemas.limits import Limits
 
-JobKind = Literal["function", "doctest"]
+JobKind = Literal["function", "doctest", "program"]
 Granularity = Literal["line"]
 
 
@@ -39,9 +39,10 @@ class TraceInput(Model):
     source_id: str
     """The id that the source gave."""
     text: str
-    """``function``: a call expression, evaluated in the module's namespace. ``doctest``: the docstring."""
+    """``function``: a call expression, evaluated in the module's namespace. ``doctest``: the docstring.
+    ``program``: what stands on standard input."""
     expected: str | None = None
-    """``function``: an expression for the right result. A doctest states its own."""
+    """``function``: an expression for the right result. ``program``: the right output. A doctest states its own."""
     occurrence: int = 0
     """Numbers equal texts of equal jobs from 0, over the whole corpus, whatever the batching."""
 

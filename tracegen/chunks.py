@@ -14,11 +14,13 @@ def physical_text(text: str) -> str:
 
 
 def record_chunks(job: TraceJob, call: str, found: Iterable[SourceChunk]) -> tuple[SourceChunk, ...]:
-    """Return a record's sources: the module (whole for a function job), other files, ``<main>`` last."""
+    """Return a record's sources: the module (whole but for a doctest), other files, ``<main>`` last."""
     chunks = list(found)
     if job.kind == "doctest":
         return merged(chunks, job.module.path)
     whole = SourceChunk(job.module.path, 1, physical_text(job.module.text))
+    if job.kind == "program":
+        return merged([whole, *chunks], job.module.path)
     return (*merged([whole, *chunks], job.module.path), SourceChunk(MAIN_PATH, 1, main_text(call)))
 
 

@@ -6,12 +6,13 @@ import programs
 import pytest
 from golden import check_golden
 from interpreters import ROOT
-from jobs import make_job, run_record
+from jobs import make_job, run_record, run_row
 
 from sandboxes.api import Pool
 from sandboxes.interpreters import Interpreter
 from sandboxes.open import open_pool, resolve_image
 from schemas.failure import Failure
+from schemas.job import TraceInput
 from schemas.limits import Limits
 from schemas.trace_record import TraceRecord
 from tracegen.render import PARSERS, RENDERERS
@@ -107,3 +108,13 @@ def test_comprehensions_have_frames_up_to_3_11_and_none_later(interpreter: Inter
         record = run_record(pool, source, "f(2)")
     inlined = tuple(map(int, interpreter.minor.split("."))) >= (3, 12)
     check_golden(f"comprehension_{'inlined' if inlined else 'framed'}.cwm.txt", text(record, "cwm"))
+
+
+def test_a_program_parses_back(primary: Pool) -> None:
+    item = TraceInput(source_id="contest#0", text="3 4\n")
+    source = "a, b = map(int, input().split())\nfor i in range(a):\n    b += i\nprint(b)\n"
+    row = run_row(primary, make_job(source, "", kind="program", entry="", inputs=(item,)))
+    assert isinstance(row, TraceRecord)
+    assert row.stdout.text == "7\n"
+    assert_parses_back(row)
+    check_golden("program.cwm.txt", text(row, "cwm"))

@@ -6,6 +6,7 @@ from jobs import brief, events_of, make_doctest, make_job, run_record, run_row
 
 from sandboxes.api import Pool
 from schemas.failure import Failure
+from schemas.job import TraceInput
 from schemas.trace_record import Elision, TraceRecord
 
 
@@ -451,3 +452,37 @@ def test_a_module_that_hangs_on_import_is_a_failure(primary: Pool) -> None:
 def test_the_host_python_is_what_ran(primary: Pool) -> None:
     record = run_record(primary, "def f(): pass\n", "f()")
     assert record.python == ".".join(map(str, sys.version_info[:3]))
+
+
+SCRIPT = """
+import sys
+
+def double(n):
+    return 2 * n
+
+for line in sys.stdin:
+    print(double(int(line)))
+if __name__ == "__main__":
+    sys.exit(0)
+"""
+
+
+def script_row(primary: Pool, text: str, expected: str) -> TraceRecord:
+    item = TraceInput(source_id="contest#0", text=text, expected=expected)
+    row = run_row(primary, make_job(SCRIPT, "", kind="program", entry="", inputs=(item,)))
+    assert isinstance(row, TraceRecord)
+    return row
+
+
+def test_a_program_reads_its_input_and_is_compared_by_its_output(primary: Pool) -> None:
+    record = script_row(primary, "1\n20\n", "2\n40  \n\n")
+    assert (record.outcome.label, record.outcome.exit_code) == ("exited", 0)
+    assert record.stdout.text == "2\n40\n"
+    assert [(item.source, item.matched) for item in record.expected] == [("stdout", True)]
+    assert record.codes[0].flags == ("module",)
+    assert record.events[0].line == 1
+    body = [event for event in record.events if event.frame == 1]
+    assert not any(name.startswith("__") for event in body for name in event.set)
+    assert {"line": "'20\\n'"} in [event.set for event in body]
+    assert [chunk.path for chunk in record.sources] == ["prog.py"]
+    assert not script_row(primary, "1\n", "3\n").expected[0].matched

@@ -23,22 +23,26 @@ _IMPLICIT = frozenset(
 class CodeInfo:
     """What the event loop needs of one recorded code object."""
 
-    __slots__ = ("code", "generator", "index", "names")
+    __slots__ = ("code", "generator", "index", "module", "names")
 
     def __init__(self, code: CodeType, index: int) -> None:
         self.code = code
         self.index = index
         self.generator = bool(code.co_flags & GENERATOR_LIKE)
+        self.module = code.co_name == "<module>"
         self.names = _names(code) if code.co_flags & OPTIMIZED else None
 
     def visible(self, frame: FrameType) -> Dict[str, Any]:
         """Return the frame's locals in order: arguments and variables, cells, free variables; bodies by binding."""
         found = frame.f_locals
         if self.names is None:
-            return {name: found[name] for name in list(found) if _shown(name) and name not in _IMPLICIT}
+            return {name: found[name] for name in list(found) if _shown(name) and not self._implicit(name)}
         # One copy: on 3.13 f_locals is a proxy that searches the names at every look-up.
         found = dict(found)
         return {name: found[name] for name in self.names if name in found}
+
+    def _implicit(self, name: str) -> bool:
+        return name in _IMPLICIT or (self.module and name.startswith("__") and name.endswith("__"))
 
 
 def _shown(name: Any) -> bool:

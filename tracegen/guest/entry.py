@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Optional
 
 from .codes import CodeTable
 from .output import Stream
-from .program import CannotTrace, Ended, Program, describe
+from .program import CannotTrace, Ended, Program, describe, same_output
 from .recorder import Limits, Recorder
 from .surroundings import Surroundings
 from .values import ValueRenderer
@@ -56,6 +56,7 @@ class Job:
                 os._exit(0)
             if threading.active_count() > self.threads:
                 return
+            surroundings.main_module()
             surroundings.forget([self.payload["module"]["name"]] + [row["name"] for row in self.payload["support"]])
             self.out.restore()
             self.err.restore()
@@ -66,6 +67,10 @@ class Job:
             if self.program is None:
                 self.program = Program(self.payload, self.renderer)
             program = self.program
+            if self.payload["kind"] == "program":
+                ended = program.script(item["text"], lambda code: self._record(program.file_of, code))
+                self._end(ended, item["expected"])
+                return
             module = program.load()
             if self.payload["kind"] == "function":
                 ended = program.call(module, item, lambda function: self._record(program.file_of, function))
@@ -100,8 +105,10 @@ class Job:
         self._end(Ended(label, None, None, []))
         os._exit(0)
 
-    def _end(self, ended: Ended) -> None:
+    def _end(self, ended: Ended, want: Optional[str] = None) -> None:
         out, err = self._take_output()
+        if want is not None:
+            ended = ended._replace(expectations=[["stdout", want, out[0], not out[1] and same_output(want, out[0])]])
         self.wire.line("E", ended.label, ended.exit_code, ended.final, ended.expectations, out, err)
 
     def _take_output(self) -> Any:

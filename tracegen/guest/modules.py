@@ -65,24 +65,28 @@ class JobImporter:
             spec.submodule_search_locations = _installed_locations(module.name)
         return spec
 
-    def load(self, name: str) -> ModuleType:
-        """Execute a module afresh and return it; it stands in ``sys.modules`` under its name.
-
-        Raises whatever the module's body raises.
-        """
+    def prepare(self, name: str) -> ModuleType:
+        """Return a new module object, not executed yet; it stands in ``sys.modules`` under its name."""
         # The recorder or an earlier import may have loaded others under these names.
         for own in self.modules:
             sys.modules.pop(own, None)
         parent = name.rpartition(".")[0]
         if parent:
             importlib.import_module(parent)
-        spec = self._spec(self.modules[name])
-        module = importlib.util.module_from_spec(spec)
+        module = importlib.util.module_from_spec(self._spec(self.modules[name]))
         sys.modules[name] = module
+        return module
+
+    def load(self, name: str) -> ModuleType:
+        """Execute a module afresh and return it.
+
+        Raises whatever the module's body raises.
+        """
+        module = self.prepare(name)
         # A C twin that is loaded already would be found without asking any finder.
         hidden = {twin: sys.modules.pop(twin) for twin in self.blocked if twin in sys.modules}
         try:
-            cast(Any, spec.loader).exec_module(module)
+            cast(Any, module.__spec__).loader.exec_module(module)
         finally:
             sys.modules.update(hidden)
         return sys.modules.get(name, module)

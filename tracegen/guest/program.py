@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import sys
+import tempfile
 import traceback
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
@@ -45,7 +47,7 @@ class Program:
     def __init__(self, job: Dict[str, Any], renderer: ValueRenderer) -> None:
         self.job = job
         self.renderer = renderer
-        whole = job["kind"] == "function"
+        whole = job["kind"] != "doctest"
         rows = [job["module"]] + job["support"]
         try:
             modules = [JobModule(row, whole and row is rows[0]) for row in rows]
@@ -85,14 +87,19 @@ class Program:
         """Run ``main`` for a call expression; ``traced`` runs a function under the recorder, or plainly."""
         function = self._main(module, item["text"])
         self.files[MAIN_PATH] = SourceFile(MAIN_PATH, main_text(item["text"]), whole=True)
+        ended = self._ended(lambda: contextvars.copy_context().run(traced, function))
+        if ended.final is None or ended.label != "returned":
+            return ended
+        return ended._replace(expectations=self._expectations(module, item, ended.final))
+
+    def _ended(self, run: Callable[[], Any]) -> Ended:
         try:
-            value = contextvars.copy_context().run(traced, function)
+            value = run()
         except SystemExit as error:
             return Ended("exited", _exit_code(error), self.renderer.render(error), [])
         except BaseException as error:
             return Ended("raised", None, self.renderer.render(error), [])
-        final = self.renderer.render(value)
-        return Ended("returned", None, final, self._expectations(module, item, final))
+        return Ended("returned", None, self.renderer.render(value), [])
 
     def _main(self, module: ModuleType, call: str) -> FunctionType:
         try:
@@ -113,6 +120,17 @@ class Program:
             promised = want
         return [[item["text"], want, final, promised == final]]
 
+    def script(self, text: str, traced: Callable[[Any], Any]) -> Ended:
+        """Run the module as ``__main__`` with ``text`` on standard input."""
+        sys.meta_path.insert(0, self.importer)
+        name = self.job["module"]["name"]
+        module = self.importer.prepare(name)
+        code = self.importer.modules[name].code
+        module.__dict__["__name__"] = "__main__"
+        sys.modules["__main__"] = module
+        _feed(text)
+        return self._ended(lambda: contextvars.copy_context().run(traced, lambda: exec(code, module.__dict__)))
+
     def docstring(self, module: ModuleType, item: Dict[str, Any], recorder_for: Callable[..., Any]) -> Ended:
         """Run a docstring's examples; ``recorder_for`` is given the run, whose examples' files count as own."""
         name = ".".join(part for part in (self.job["module"]["name"], self.job["entry"]) if part)
@@ -124,6 +142,20 @@ class Program:
 def describe(error: BaseException) -> str:
     """Return an exception's last lines, as Python prints them."""
     return "".join(traceback.format_exception_only(type(error), error)).strip()
+
+
+def _feed(text: str) -> None:
+    """Put the text on descriptor 0 and in ``sys.stdin``."""
+    with tempfile.TemporaryFile() as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+        file.seek(0)
+        os.dup2(file.fileno(), 0)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)
+
+
+def same_output(want: str, got: str) -> bool:
+    """Return whether two outputs are equal but for white space at the ends of lines and of the whole."""
+    return [line.rstrip() for line in want.rstrip().split("\n")] == [line.rstrip() for line in got.rstrip().split("\n")]
 
 
 def _exit_code(error: SystemExit) -> int:

@@ -156,7 +156,8 @@ class Recorder:
         if not self.active:
             return
         found = state.changes(frame)
-        event = encode_event(tag, state.uid, frame.f_lineno, found.changed, found.deleted, value)
+        # A module's frame is entered on line 0 from 3.11 on.
+        event = encode_event(tag, state.uid, frame.f_lineno or 1, found.changed, found.deleted, value)
         data = self._pending() + row + event
         state.commit(found)
         self._elision = []

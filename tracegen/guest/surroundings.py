@@ -42,6 +42,10 @@ class Surroundings:
         if numpy is not None:
             numpy.seed(self.seed)
 
+    def main_module(self) -> None:
+        """Give ``__main__`` back to the process."""
+        sys.modules["__main__"] = self.modules["__main__"]
+
     def forget(self, names: List[str]) -> None:
         """Take the job's own modules out of ``sys.modules``, where others of that name come back."""
         for name in names:
