@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import sys
+from functools import cached_property
 from types import CodeType, ModuleType
 from typing import Any, Dict, Iterable, List, Optional, cast
 
@@ -12,15 +13,24 @@ from .sources import SourceFile
 
 
 class JobModule:
-    """One module's text, compiled once per process."""
+    """One module's text, compiled at first use: a job may bring hundreds that it never imports."""
 
     def __init__(self, row: Dict[str, Any], whole: bool) -> None:
         self.name: str = row["name"]
         self.path: str = row["path"]
         self.text: str = row["text"]
         self.is_package: bool = row["is_package"]
-        self.code: CodeType = compile(self.text, self.path, "exec", dont_inherit=True)
-        self.file = SourceFile(self.path, self.text, self.code, whole)
+        self.whole = whole
+
+    @cached_property
+    def code(self) -> CodeType:
+        """Return the compiled text. Raises ``SyntaxError``, and ``ValueError`` for null bytes on some Pythons."""
+        return compile(self.text, self.path, "exec", dont_inherit=True)
+
+    @cached_property
+    def file(self) -> SourceFile:
+        """Return the lines and the places of the code objects."""
+        return SourceFile(self.path, self.text, self.code, self.whole)
 
 
 class _JobLoader:

@@ -49,12 +49,14 @@ class Program:
         self.renderer = renderer
         whole = job["kind"] != "doctest"
         rows = [job["module"]] + job["support"]
+        modules = [JobModule(row, whole and row is rows[0]) for row in rows]
         try:
-            modules = [JobModule(row, whole and row is rows[0]) for row in rows]
+            modules[0].code  # noqa: B018  (compiled here, so that its syntax error is the job's)
         except (SyntaxError, ValueError) as error:  # ValueError: null bytes, on some Pythons
             raise CannotTrace("syntax_error", describe(error)) from error
         self.importer = JobImporter(modules, job["blocked_modules"])
-        self.files = {module.path: module.file for module in modules}
+        self.modules = {module.path: module for module in modules}
+        self.main: Optional[SourceFile] = None
         self.packages = frozenset(job["trace_packages"])
         self._libraries: Dict[str, Optional[SourceFile]] = {}
 
@@ -73,9 +75,11 @@ class Program:
     def file_of(self, frame: FrameType) -> Optional[SourceFile]:
         """Return the file of a frame that is to be recorded: the job's own, or of a traced package."""
         path = frame.f_code.co_filename
-        found = self.files.get(path)
-        if found is not None or not self.packages:
-            return found
+        own = self.modules.get(path)
+        if own is not None:
+            return own.file
+        if path == MAIN_PATH or not self.packages:
+            return self.main if path == MAIN_PATH else None
         name = frame.f_globals.get("__name__")
         if type(name) is not str or name.partition(".")[0] not in self.packages:
             return None
@@ -86,7 +90,7 @@ class Program:
     def call(self, module: ModuleType, item: Dict[str, Any], traced: Callable[[Any], Any]) -> Ended:
         """Run ``main`` for a call expression; ``traced`` runs a function under the recorder, or plainly."""
         function = self._main(module, item["text"])
-        self.files[MAIN_PATH] = SourceFile(MAIN_PATH, main_text(item["text"]), whole=True)
+        self.main = SourceFile(MAIN_PATH, main_text(item["text"]), whole=True)
         ended = self._ended(lambda: contextvars.copy_context().run(traced, function))
         if ended.final is None or ended.label != "returned":
             return ended
