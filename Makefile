@@ -13,7 +13,8 @@ demo: ## trace doctests of the standard library in containers, through Ray; prin
 	@scripts/ensure-venv.sh ray
 	@scripts/ensure-docker.sh
 	@$(BIN)/tracegen functions --recipe demo -o $(DEMO)
-	@$(BIN)/tracegen dataset show $(DEMO) --limit 40
+	@echo
+	@$(BIN)/tracegen dataset show $(DEMO) statistics:median
 
 check: venv ## format, lint, types, import contracts and the tests that need no container and no Ray
 	$(BIN)/ruff format --check .

@@ -34,6 +34,7 @@ class RenderedDocument(Model):
     document_version: Literal[1] = DOCUMENT_VERSION
     document_id: str
     trace_id: str
+    """Of the record that it shows."""
     episode: Episode | None = None
     """``None``: the whole record."""
     source_id: str
@@ -49,6 +50,7 @@ class RenderedDocument(Model):
     tokenizer: str | None = None
     """Which one counted."""
     outcome: str
+    """Label of how the shown part ended; an episode's may differ from its record's."""
     provenance: Provenance
     python: str
 

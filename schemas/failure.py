@@ -36,6 +36,7 @@ class Failure(Model):
     trace_id: str
     """Of the input; for a source that could not even be planned, a digest of its origin, id and reason."""
     job_id: str | None = None
+    """``None`` (as kind, entry and inputs) where planning did not get that far."""
     source_id: str
     kind: JobKind | None = None
     entry: str | None = None
@@ -43,4 +44,5 @@ class Failure(Model):
     reason: FailureReason
     detail: str
     attempts: int = 1
+    """How often it was tried."""
     provenance: Provenance

@@ -99,7 +99,9 @@ class Outcome:
 
     label: OutcomeLabel
     signal: int | None = None
+    """Number of the signal that ended the process."""
     exit_code: int | None = None
+    """Of a program that exited."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -108,6 +110,7 @@ class Determinism:
 
     label: DeterminismLabel
     first_difference: str | None = None
+    """Where the runs part, for people."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -117,6 +120,7 @@ class Output:
     text: str = ""
     """UTF-8 text; if the bytes were not UTF-8, ``escaped``."""
     bytes_cut: int = 0
+    """Bytes beyond the limit, which are not kept."""
     escaped: bool = False
     """The bytes were not UTF-8: backslashes are doubled and bad bytes written as ``\\xNN``."""
 
@@ -128,8 +132,11 @@ class Expectation:
     source: str
     """The call expression, or the doctest example."""
     want: str
+    """As the source states it."""
     got: str
+    """The returned value's text, or what the example printed."""
     matched: bool
+    """Equal as rendered values, or as ``doctest`` compares."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -139,6 +146,7 @@ class Counts:
     events: int
     frames: int
     wire_bytes: int
+    """Of the recorder's output for this input."""
 
 
 class TraceRecord(Model):
@@ -146,13 +154,18 @@ class TraceRecord(Model):
 
     record_version: Literal[1] = RECORD_VERSION
     trace_id: str
+    """Of the job and this input."""
     job_id: str
+    """Of everything that can change the events, but the inputs."""
     source_id: str
+    """The id that the source gave."""
     kind: JobKind
     entry: str
+    """Dotted name within the module; empty for the module's own docstring."""
     inputs: str
-    """The input as the job gave it: call expression or docstring."""
+    """The input as the job gave it: call expression, docstring or standard input."""
     expected: tuple[Expectation, ...] = ()
+    """Empty where the source promised nothing."""
     outcome: Outcome
     determinism: Determinism
     granularity: Granularity = "line"
@@ -169,6 +182,7 @@ class TraceRecord(Model):
     python: str
     """Full version of the interpreter, e.g. ``3.11.7``."""
     image: str
+    """Content digest of the image (or interpreter)."""
     sandbox: str
     """Name of the backend: ``docker``, ``process``."""
     recorder_version: str

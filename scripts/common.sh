@@ -19,9 +19,11 @@ announce() {
 
 can_apt() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; }
 
-# apt_install PACKAGE...: Debian's packages, without questions.
+# apt_install PACKAGE...: Debian's packages, without questions; its many lines are shown if it fails.
 apt_install() {
-    apt-get update -qq >&2 || lack "apt-get update failed (see above); mend the package sources and repeat"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 ||
-        lack "apt-get could not install $* (see above); install it by hand and repeat"
+    if ! lines=$(apt-get update -q 2>&1 &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" 2>&1); then
+        printf '%s\n' "$lines" | tail -n 20 >&2
+        lack "apt-get could not install $* (see above); mend the package sources, or install it by hand, and repeat"
+    fi
 }
