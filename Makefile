@@ -1,10 +1,9 @@
 # `make` lists the targets. Every target sets up what it needs and says so first; NO_INSTALL=1 refuses (exit code 3).
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-all docs venv docker-engine clean
+.PHONY: help demo lint check test test-all docs venv docker-engine clean
 
 BIN := .venv/bin
 DEMO := demo-output
-FAST := not docker and not ray and not slow
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,21 +15,20 @@ demo: ## trace doctests of the standard library in containers, through Ray; prin
 	@echo
 	@$(BIN)/tracegen dataset show $(DEMO) statistics:median
 
-check: venv ## format, lint, types, import contracts and the tests that need no container and no Ray
+lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests benchmarks examples scripts
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -m "$(FAST)"
 
-test: venv docker-engine ## check, and the tests with real containers and Ray; all but the slow ones
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+check: lint ## format, lint, types, import contracts and the tests that need no container and no Ray
+	$(BIN)/pytest -q -m "not docker and not ray and not slow"
+
+test: lint docker-engine ## check, and the tests with real containers and Ray; all but the slow ones
 	TRACEGEN_REQUIRE_DOCKER=1 $(BIN)/pytest -q -m "not slow"
 
-test-all: venv docker-engine ## test, and the tests that take minutes
+test-all: lint docker-engine ## test, and the tests that take minutes
 	TRACEGEN_REQUIRE_DOCKER=1 $(BIN)/pytest -q
 
 docs: venv ## write docs/data-format.md anew from the schemas
