@@ -52,10 +52,10 @@ def slim_image(minor: str) -> str:
 
 
 def _explicit(client: docker.APIClient, base: str) -> ImageRef:
-    found = _inspect(client, base)
+    found = inspect(client, base)
     if found is None:
         problem = _pull(client, base)
-        found = _inspect(client, base)
+        found = inspect(client, base)
         if found is None:
             raise ImageUnavailable(f"the image {base!r} is neither here nor to be pulled ({problem}): build or load it")
     return _reference(client, found, base)
@@ -63,7 +63,7 @@ def _explicit(client: docker.APIClient, base: str) -> ImageRef:
 
 def _by_version(client: docker.APIClient, version: str) -> ImageRef:
     name = slim_image(version)
-    if (found := _inspect(client, name)) is not None:
+    if (found := inspect(client, name)) is not None:
         return _reference(client, found, name)
     try:
         interpreter: Interpreter | None = find(version)
@@ -73,7 +73,7 @@ def _by_version(client: docker.APIClient, version: str) -> ImageRef:
     if tree is not None and (made := _made(client, tree)) is not None:
         return made
     problem = _pull(client, name)
-    if (found := _inspect(client, name)) is not None:
+    if (found := inspect(client, name)) is not None:
         return _reference(client, found, name)
     if tree is None:
         raise ImageUnavailable(
@@ -120,7 +120,7 @@ def _make(client: docker.APIClient, tree: HostTree) -> ImageRef:
         # docker-py sends a file object in pieces; the annotation knows bytes only.
         answer = client.import_image_from_data(archive, REPOSITORY, _tag(version, content).partition(":")[2], changes)
     _forget_older(client, content)
-    found = _inspect(client, _tag(version, content))
+    found = inspect(client, _tag(version, content))
     if found is None:
         raise ImageUnavailable(f"the engine did not take the image made from {tree.interpreter.executable}: {answer}")
     return ImageRef(_tag(version, content), content, version)
@@ -145,13 +145,21 @@ def _reference(client: docker.APIClient, found: dict[str, Any], name: str) -> Im
 
 def _python_in(client: docker.APIClient, image: str, name: str) -> str:
     """Start the image once to ask its Python for the version."""
+    return python_says(client, image, _VERSION, name)
+
+
+def python_says(client: docker.APIClient, image: str, program: str, name: str = "") -> str:
+    """Start the image once for a one-line program of its Python; return what it printed.
+
+    ``name`` is how messages call the image. Raises ``ImageUnavailable``.
+    """
     import docker.errors
     import requests
 
     config = client.create_host_config(network_mode="none", read_only=True, cap_drop=["ALL"])
     created = client.create_container(
         image,
-        entrypoint=[hardening.PYTHON, "-S", "-E", "-c", _VERSION],
+        entrypoint=[hardening.PYTHON, "-S", "-E", "-c", program],
         command=[],
         host_config=config,
         labels={ROLE_LABEL: "probe"},
@@ -159,17 +167,18 @@ def _python_in(client: docker.APIClient, image: str, name: str) -> str:
     try:
         client.start(created["Id"])
         client.wait(created["Id"], timeout=30)
-        version = client.logs(created["Id"], stdout=True, stderr=False).decode().strip()
+        answer = client.logs(created["Id"], stdout=True, stderr=False).decode().strip()
     except (docker.errors.APIError, requests.RequestException) as error:
-        raise ImageUnavailable(f"the image {name!r} has no `{hardening.PYTHON}` that runs: {error}") from error
+        raise ImageUnavailable(f"the image {name or image!r} has no `{hardening.PYTHON}` that runs: {error}") from error
     finally:
         client.remove_container(created["Id"], force=True)
-    if not version:
-        raise ImageUnavailable(f"the image {name!r} has no `{hardening.PYTHON}` that tells its version")
-    return str(version)
+    if not answer:
+        raise ImageUnavailable(f"the image {name or image!r} has no `{hardening.PYTHON}` that answers")
+    return str(answer)
 
 
-def _inspect(client: docker.APIClient, name: str) -> dict[str, Any] | None:
+def inspect(client: docker.APIClient, name: str) -> dict[str, Any] | None:
+    """Return what the engine says of an image, or ``None`` if it has none of that name."""
     import docker.errors
 
     try:
