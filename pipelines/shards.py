@@ -63,10 +63,20 @@ class ShardContents:
             yield "failures", f"failures/{shard}.parquet", self.failures
 
 
+def _pieces(part: pa.Table) -> Iterator[pa.Table]:
+    """Yield a table cut so that no piece of several rows is larger than a row group."""
+    if part.num_rows <= 1 or part.nbytes <= ROW_GROUP_BYTES:
+        yield part
+        return
+    half = part.num_rows // 2
+    yield from _pieces(part.slice(0, half))
+    yield from _pieces(part.slice(half))
+
+
 def _row_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
     group: list[pa.Table] = []
     size = 0
-    for part in parts:
+    for part in (piece for whole in parts for piece in _pieces(whole)):
         if group and size + part.nbytes > ROW_GROUP_BYTES:
             yield pa.concat_tables(group)
             group, size = [], 0

@@ -17,6 +17,7 @@ from pipelines.manifests import finished_ids, manifest_path, manifests
 from pipelines.run_lock import run_lock, sweep
 from pipelines.shard_buffer import Finished, ShardBuffer, ShardThresholds
 from pipelines.shards import ShardWriter, read_documents, read_failures, read_traces
+from pipelines.tally import tally_of
 from schemas.base import digest
 from schemas.errors import ShardCorrupt, StorageFailed, UsageError
 from schemas.trace_record import Event
@@ -87,12 +88,16 @@ def test_a_row_group_stays_below_its_size(tmp_path: Path, rows: Rows, monkeypatc
 def test_a_record_without_a_stored_form_becomes_a_failure_row(tmp_path: Path, rows: Rows) -> None:
     bad = rows.record(1).model_copy(update={"events": (Event("line", 1, 1, {"x": "\udcff"}),), "inputs": "f('\ud800')"})
     target = buffer(tmp_path)
-    tally, _ = target.add(Finished([rows.record(0), bad], [rows.document(bad)]))
+    target.add(Finished([rows.record(0), bad], [rows.document(bad), rows.document(rows.record(0))]))
+    target.add(Finished([rows.record(2)], [rows.document(rows.record(2))], [rows.failure(3)]))
     target.flush()
-    assert (tally.rows, dict(tally.failures), dict(tally.documents)) == (1, {"recorder_error": 1}, {})
-    (failure,) = read_failures(tmp_path)
+    (manifest,) = manifests(tmp_path)
+    tally = tally_of(manifest)
+    assert (tally.rows, dict(tally.documents)) == (2, {"cwm": 2}), "its batch has to go on without it"
+    assert dict(tally.failures) == {"recorder_error": 1, "bad_row": 1}
+    failure = next(row for row in read_failures(tmp_path) if row.reason == "recorder_error")
     assert failure.inputs == "f('\\ud800')"
-    assert finished_ids(tmp_path) == {f"{number:032x}" for number in (0, 1)}
+    assert finished_ids(tmp_path) == {f"{number:032x}" for number in range(4)}
 
 
 def test_a_failed_body_leaves_neither_file_nor_temporary(tmp_path: Path) -> None:
