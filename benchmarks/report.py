@@ -11,17 +11,20 @@ from pathlib import Path
 
 @dataclass(slots=True, frozen=True)
 class Measurement:
-    """One number. ``bar`` is the least value that is good enough; ``None`` where there is no promise."""
+    """One number. ``bar`` is the least value that is good enough (``most``: the largest); ``None``: no promise."""
 
     metric: str
     value: float
     unit: str
     bar: float | None = None
+    most: bool = False
 
     @property
     def holds(self) -> bool:
         """Return whether the bar is met; without a bar, always."""
-        return self.bar is None or self.value >= self.bar
+        if self.bar is None:
+            return True
+        return self.value <= self.bar if self.most else self.value >= self.bar
 
 
 def arguments(description: str) -> argparse.Namespace:
