@@ -6,9 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from schemas.errors import WireError
-from schemas.trace_record import ELISION_KINDS, Code, Elision, Event, Expectation, Frame, Output, SourceChunk
+from schemas.trace_record import (
+    ELISION_KINDS,
+    VIEW_ELISIONS,
+    Code,
+    Elision,
+    Event,
+    Expectation,
+    Frame,
+    Output,
+    SourceChunk,
+)
 from tracegen.guest.version import WIRE_VERSION
-from tracegen.guest.wire import EVENTS
+from tracegen.guest.wire import EVENTS, SHORTEST_PATCHED
 
 
 @dataclass(slots=True)
@@ -46,6 +56,8 @@ class Segment:
     frames: list[Frame] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     elisions: list[Elision] = field(default_factory=list)
+    texts: dict[int, dict[str, str]] = field(default_factory=dict)
+    """Per frame, the last long text of each name: what a patch is of."""
 
 
 @dataclass(slots=True)
@@ -128,7 +140,7 @@ def _take(segment: Segment, row: list[Any]) -> None:
         segment.sources.append(SourceChunk(_text(path), _int(first_line), _text(text)))
     elif tag == "X":
         _, kind, event, frame, name, count = row
-        if kind not in ELISION_KINDS:
+        if kind not in ELISION_KINDS or kind in VIEW_ELISIONS:
             raise ValueError("unknown kind of elision")
         segment.elisions.append(Elision(kind, _int(event), _int(frame), _text(name), _int(count)))
     else:
@@ -140,14 +152,30 @@ def _event(segment: Segment, row: list[Any]) -> Event:
     tag, frame, line = row[:3]
     if len(row) > 6:
         raise ValueError("too many fields")
-    changed: dict[str, str] = row[3] if len(row) > 3 else {}
+    changed = _changed(segment, frame, row[3]) if len(row) > 3 else {}
     deleted: list[str] = row[4] if len(row) > 4 else []
     value: str | None = row[5] if len(row) > 5 else None
     if not 1 <= _int(frame) <= len(segment.frames) or not (value is None or type(value) is str):
         raise ValueError("no such frame, or a value that is not text")
-    if not all(type(text) is str for text in changed.values()) or not all(type(name) is str for name in deleted):
-        raise ValueError("a changed or deleted name is not text")
+    if not all(type(name) is str for name in deleted):
+        raise ValueError("a deleted name is not text")
     return Event(cast(Any, EVENTS[tag]), frame, _int(line or 0), changed, tuple(deleted), value)
+
+
+def _changed(segment: Segment, frame: int, row: dict[str, Any]) -> dict[str, str]:
+    texts = segment.texts.setdefault(frame, {})
+    changed = {name: _patched(texts.get(name, ""), text) for name, text in row.items()}
+    texts.update((name, text) for name, text in changed.items() if len(text) >= SHORTEST_PATCHED)
+    return changed
+
+
+def _patched(old: str, text: Any) -> str:
+    if type(text) is str:
+        return text
+    start, end, middle = text
+    if not 0 <= _int(start) <= len(old) - _int(end) or end < 0:
+        raise ValueError("a patch reaches beyond the text that it is of")
+    return old[:start] + _text(middle) + old[len(old) - end :]
 
 
 def _ending(row: list[Any]) -> Ending | Refusal:

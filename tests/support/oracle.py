@@ -54,13 +54,17 @@ def spy_class(guest: Dict[str, Any]) -> Any:
                 self._note(frame, kind, before)
             return result
 
-        def local(self, state: Any, frame: FrameType, kind: str, arg: Any) -> Any:
+        def event(self, state: Any, frame: FrameType, kind: str, arg: Any) -> None:
             before = self.wire.events
-            result = super().local(state, frame, kind, arg)
+            super().event(state, frame, kind, arg)
             self._note(frame, kind, before)
-            return result
 
     return Spy
+
+
+def patched(old: str, start: int, end: int, middle: str) -> str:
+    """Return a text from its patch."""
+    return old[:start] + middle + old[len(old) - end :]
 
 
 def replayed(lines: List[List[Any]]) -> Iterator[Tuple[str, int, int, Dict[str, str]]]:
@@ -71,9 +75,13 @@ def replayed(lines: List[List[Any]]) -> Iterator[Tuple[str, int, int, Dict[str, 
             continue
         tag, uid, line = row[:3]
         state = frames.setdefault(uid, {})
+        changed = {
+            name: text if type(text) is str else patched(state[name], *text)
+            for name, text in (row[3] if len(row) > 3 else {}).items()
+        }
         for name in row[4] if len(row) > 4 else ():
             del state[name]
-        state.update(row[3] if len(row) > 3 else {})
+        state.update(changed)
         yield tag, uid, line, dict(state)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import WireError
 from tracegen.guest.version import WIRE_VERSION
+from tracegen.guest.wire import patch
 from tracegen.wire import Ending, parse_result
 
 
@@ -50,6 +51,9 @@ def test_a_cut_line_at_the_end_is_dropped() -> None:
         [HEAD, *START, ["?", 1]],
         [HEAD, *START, ["l", 2, 1]],
         [HEAD, *START, ["l", 1, 1, {"x": 5}]],
+        [HEAD, *START, ["l", 1, 1, {"x": [1, 1, "y"]}]],
+        [HEAD, *START, ["l", 1, 1, {"x": [-1, 0, "y"]}]],
+        [HEAD, *START, ["l", 1, 1, {"x": [0, 0]}]],
         [HEAD, *START, ["l", "1", 1]],
         [HEAD, *START, ["l", 1, 1, {}, [3]]],
         [HEAD, *START, ["r", 1, 1, {}, [], 7]],
@@ -79,3 +83,17 @@ def test_noise_never_raises_anything_else(noise: bytes) -> None:
             parse_result(data)
         except WireError:
             continue
+
+
+@given(st.text("ab", max_size=200), st.text("ab", max_size=200), st.text(max_size=40), st.text(max_size=40))
+def test_patches_give_the_text_back(start: str, end: str, one: str, two: str) -> None:
+    old, new = start + one + end, start + two + end
+    rows = lines(HEAD, ["I", 0], ["C", "p.py", "f", 1, 1, []], ["F", 1, 0, 0, 0], ["c", 1, 1, {"x": old}])
+    rows += lines(["l", 1, 2, {"x": patch(old, new)}], ["l", 1, 3, {"x": patch(new, old)}])
+    events = parse_result(rows).segments[0].events
+    assert [event.set["x"] for event in events] == [old, new, old]
+
+
+def test_a_patch_is_small() -> None:
+    old = str(list(range(1000)))
+    assert patch(old, old.replace(" 500,", " 501,")) == [2393, 2496, "1"]

@@ -6,13 +6,16 @@ import heapq
 from collections import Counter, OrderedDict, defaultdict, deque
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Tuple
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
 
 DIGITS_LIMIT = 14_000
 """Bits above which ``repr`` of an int may raise (4,300 digits, CPython's default limit)."""
+
+_NUMBERS = frozenset(map(id, (float, bool, type(None), complex, int)))
+_STRINGS = frozenset([id(str)])
 
 Pieces = List[str]
 
@@ -103,8 +106,28 @@ def guarded(renderer: ValueRenderer, value: Any, recursive: str, body: Callable[
         renderer.active.pop(id(value), None)
 
 
+def _quick_text(renderer: ValueRenderer, value: Any, depth: int) -> Optional[str]:
+    """Return the repr of a list or tuple of numbers or of strings, if no budget cuts it: five times faster, in C."""
+    if len(value) > renderer.items or depth >= renderer.depth:
+        return None
+    kinds = set(map(id, map(type, value)))
+    if not (kinds <= _NUMBERS or (kinds == _STRINGS and sum(map(len, value)) < renderer.left)):
+        return None
+    try:
+        text = repr(value)
+    except ValueError:  # an int beyond the digits limit
+        return None
+    if len(text) > renderer.left:
+        return None
+    renderer.left -= len(text)
+    return text
+
+
 def list_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render a list (or a subclass that keeps list's repr)."""
+    quick = _quick_text(renderer, value, depth) if type(value) is list else None
+    if quick is not None:
+        return quick
     items = list.__iter__(value)
     return guarded(
         renderer, value, "[...]", lambda: "[%s]" % ", ".join(pieces(renderer, items, list.__len__(value), depth))
@@ -113,6 +136,9 @@ def list_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
 
 def tuple_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render a tuple, with the comma of a single item."""
+    quick = _quick_text(renderer, value, depth) if type(value) is tuple else None
+    if quick is not None:
+        return quick
 
     def body() -> str:
         size = tuple.__len__(value)

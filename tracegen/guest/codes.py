@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import CodeType, FrameType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -9,6 +10,7 @@ from .opcodes import GENERATOR_LIKE, OPTIMIZED
 from .sources import Chunk, SourceFile
 from .wire import WireWriter
 
+_PROXY = sys.version_info >= (3, 13)
 _COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 _IMPLICIT = frozenset(
     (
@@ -34,11 +36,12 @@ class CodeInfo:
 
     def visible(self, frame: FrameType) -> Dict[str, Any]:
         """Return the frame's locals in order: arguments and variables, cells, free variables; bodies by binding."""
-        found = frame.f_locals
+        found: Dict[str, Any] = frame.f_locals
         if self.names is None:
             return {name: found[name] for name in list(found) if _shown(name) and not self._implicit(name)}
-        # One copy: on 3.13 f_locals is a proxy that searches the names at every look-up.
-        found = dict(found)
+        if _PROXY:
+            # One copy: f_locals is a proxy that searches the names at every look-up.
+            found = dict(found)
         return {name: found[name] for name in self.names if name in found}
 
     def _implicit(self, name: str) -> bool:

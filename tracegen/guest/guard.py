@@ -97,32 +97,65 @@ def call(function: Callable[[Any], Any], value: Any) -> Called:
     return Called(str.__str__(text), "", sink.used)
 
 
-def attributes(value: Any) -> Dict[str, Any]:
-    """Return an object's own attributes from ``__dict__`` and slots, without running any of its code."""
-    found: Dict[str, Any] = {}
-    kind = type(value)
+class _Layout(NamedTuple):
+    """Where a type's objects keep their attributes. Fixed when the class is made."""
+
+    kind: type
+    slots: List[Tuple[str, Any]]
+    namespace: Optional[Any]
+    """Descriptor of the real ``__dict__``."""
+
+
+_layouts: Dict[int, _Layout] = {}
+# By id, with the type kept alive: a metaclass may define __hash__ and __eq__.
+
+
+def _layout(kind: type) -> _Layout:
+    known = _layouts.get(id(kind))
+    if known is None or known.kind is not kind:
+        known = _layouts[id(kind)] = _find_layout(kind)
+    return known
+
+
+def _find_layout(kind: type) -> _Layout:
+    slots: Dict[str, Any] = {}
+    namespace = None
     for base in reversed(type.__dict__["__mro__"].__get__(kind)):
         for name, member in list(type.__dict__["__dict__"].__get__(base).items()):
             if type(member) is MemberDescriptorType and name not in ("__dict__", "__weakref__"):
-                try:
-                    found[name] = member.__get__(value, kind)
-                except AttributeError:  # an empty slot
-                    continue
+                slots[name] = member
+            elif type(member) is GetSetDescriptorType and name == "__dict__" and kind is not type:
+                namespace = member
+    return _Layout(kind, list(slots.items()), namespace)
+
+
+def attributes(value: Any) -> Dict[str, Any]:
+    """Return an object's own attributes from ``__dict__`` and slots, without running any of its code."""
+    layout = _layout(type(value))
+    found: Dict[str, Any] = {}
+    for name, member in layout.slots:
+        try:
+            found[name] = member.__get__(value, layout.kind)
+        except AttributeError:  # an empty slot
+            continue
     namespace = instance_dict(value)
     if namespace is not None:
         found.update((name, item) for name, item in list(namespace.items()) if type(name) is str)
     return found
 
 
+def has_slots(kind: type) -> bool:
+    """Whether objects of the type keep attributes outside their ``__dict__``."""
+    return bool(_layout(kind).slots)
+
+
 def instance_dict(value: Any) -> Optional[Dict[str, Any]]:
     """Return the real ``__dict__`` of an object, past any property or ``__getattribute__`` of its class."""
-    kind = type(value)
-    for base in type.__dict__["__mro__"].__get__(kind):
-        member = type.__dict__["__dict__"].__get__(base).get("__dict__")
-        if type(member) is GetSetDescriptorType:
-            namespace = member.__get__(value, kind)
-            return namespace if type(namespace) is dict else None
-    return None
+    layout = _layout(type(value))
+    if layout.namespace is None:
+        return None
+    namespace = layout.namespace.__get__(value, layout.kind)
+    return namespace if type(namespace) is dict else None
 
 
 class Snapshot:

@@ -6,11 +6,12 @@ and computed again with head room if it failed.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, List, NamedTuple, Optional, TypeVar
 
 from .codes import CodeTable
 from .frame_state import FrameState
@@ -28,6 +29,13 @@ class Limits(NamedTuple):
     events: Optional[int]
     size: Optional[int]
     seconds: Optional[float]
+
+
+Result = TypeVar("Result")
+
+
+def _unlimited(limit: Optional[float]) -> float:
+    return math.inf if limit is None else limit
 
 
 class _Thread(threading.local):
@@ -54,11 +62,13 @@ class Recorder:
         self.codes = codes
         self.renderer = renderer
         self.active = False
-        self._limits = limits
+        self._most_events = _unlimited(limits.events)
+        self._most_bytes = _unlimited(limits.size)
+        self._seconds = _unlimited(limits.seconds)
+        self._deadline = math.inf
         self._on_limit = on_limit
-        self._deadline: Optional[float] = None
         self._frames = 0
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._threads = 0
         self._thread = _Thread()
         self._elision: List[Any] = []
@@ -66,7 +76,7 @@ class Recorder:
 
     def start(self) -> None:
         """Begin with the next Python call, in this thread and those that it starts."""
-        self._deadline = None if self._limits.seconds is None else time.monotonic() + self._limits.seconds
+        self._deadline = time.monotonic() + self._seconds
         self._number()
         self.active = True
         threading.settrace(self.enter)
@@ -79,7 +89,7 @@ class Recorder:
         sys.settrace(None)
         threading.settrace(None)
         self._pay_limit()
-        self.wire.put(self._pending())
+        self._flush_elision()
         if still != self.enter:
             self.wire.line("X", "tracer_removed", self.wire.events - 1, 0, "sys.settrace", 1)
 
@@ -87,26 +97,11 @@ class Recorder:
         """The global trace function: a frame is entered, or a suspended one resumed."""
         if not self.active:
             return None
-        with self._lock:
+        with self.lock:
             try:
                 return self._enter(frame)
             except RecursionError:
-                if self._owed_limit is not None:  # had its headroom already
-                    raise
-                return self._with_headroom(lambda: self._enter(frame))
-
-    def local(self, state: FrameState, frame: FrameType, kind: str, arg: Any) -> Optional[FrameState]:
-        """The trace function of recorded frames."""
-        if not self.active:
-            return None
-        with self._lock:
-            try:
-                self._event(state, frame, kind, arg)
-            except RecursionError:
-                if self._owed_limit is not None:
-                    raise
-                self._with_headroom(lambda: self._event(state, frame, kind, arg))
-        return state
+                return self.again(lambda: self._enter(frame))
 
     def _enter(self, frame: FrameType) -> Optional[FrameState]:
         known = frame.f_trace
@@ -120,13 +115,14 @@ class Recorder:
             self._skip(frame)
             return None
         state = FrameState(self, self._frames + 1, info)
-        row = encode("F", state.uid, stack[-1] if stack else 0, info.index, self._number())
+        row = b'["F",%d,%d,%d,%d]\n' % (state.uid, stack[-1] if stack else 0, info.index, self._number())
         self._write(state, frame, "c", None, row)
         self._frames = state.uid
         stack.append(state.uid)
         return state
 
-    def _event(self, state: FrameState, frame: FrameType, kind: str, arg: Any) -> None:
+    def event(self, state: FrameState, frame: FrameType, kind: str, arg: Any) -> None:
+        """Record one event of a recorded frame. May raise ``RecursionError``, with nothing of it kept."""
         if self._owed_limit is not None:
             self._pay_limit()
         if kind == "line":
@@ -152,26 +148,28 @@ class Recorder:
             del stack[stack.index(state.uid) :]
 
     def _write(self, state: FrameState, frame: FrameType, tag: str, value: Optional[str], row: bytes = b"") -> None:
-        self._check_limits()
-        if not self.active:
+        wire = self.wire
+        if wire.events >= self._most_events or wire.bytes >= self._most_bytes or time.monotonic() > self._deadline:
+            self._stop_at_limit()
             return
         found = state.changes(frame)
         # A module's frame is entered on line 0 from 3.11 on.
-        event = encode_event(tag, state.uid, frame.f_lineno or 1, found.changed, found.deleted, value)
-        data = self._pending() + row + event
+        data = row + encode_event(tag, state.uid, frame.f_lineno or 1, state.row(found), found.deleted, value)
+        if self._elision:
+            data = encode("X", *self._elision) + data
+            self._elision = []
         state.commit(found)
-        self._elision = []
-        self.wire.events += 1
-        self.wire.put(data)
+        wire.events += 1
+        wire.put(data)
 
-    def _check_limits(self) -> None:
-        limits = self._limits
-        if limits.events is not None and self.wire.events >= limits.events:
+    def _stop_at_limit(self) -> None:
+        if self.wire.events >= self._most_events:
             self._on_limit("event_limit")
-        elif limits.size is not None and self.wire.bytes >= limits.size:
+        elif self.wire.bytes >= self._most_bytes:
             self._on_limit("byte_limit")
-        elif self._deadline is not None and time.monotonic() > self._deadline:
+        else:
             self._on_limit("timeout")
+        self.active = False
 
     def _number(self) -> int:
         if self._thread.number < 0:
@@ -192,13 +190,18 @@ class Recorder:
         if self._elision[:4] == row:
             self._elision[4] += 1
             return
-        self.wire.put(self._pending())
+        self._flush_elision()
         self._elision = [*row, 1]
 
-    def _pending(self) -> bytes:
-        return encode("X", *self._elision) if self._elision else b""
+    def _flush_elision(self) -> None:
+        if self._elision:
+            self.wire.line("X", *self._elision)
+            self._elision = []
 
-    def _with_headroom(self, compute: Callable[[], Optional[FrameState]]) -> Optional[FrameState]:
+    def again(self, compute: Callable[[], Result]) -> Result:
+        """Compute an event again that failed for want of stack, with head room; once until the limit is given back."""
+        if self._owed_limit is not None:
+            raise RecursionError("maximum recursion depth exceeded")
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(limit + _HEADROOM)
         self._owed_limit = limit

@@ -122,11 +122,9 @@ def dataclass_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
         found = guard.attributes(value)
         done = []
         for name, field in kind.__dataclass_fields__.items():
-            if field.repr and field._field_type.name == "_FIELD":
-                # An attribute that is not there yet (inside __init__) is left out; the generated repr would raise.
-                item = found.get(name, kind.__dict__.get(name, guard))
-                if item is not guard:
-                    done.append("%s=%s" % (name, renderer.walk(item, depth + 1)))
+            # An attribute that is not there yet (inside __init__) is left out; the generated repr would raise.
+            if field.repr and field._field_type.name == "_FIELD" and name in found:
+                done.append("%s=%s" % (name, renderer.walk(found[name], depth + 1)))
         return "%s(%s)" % (_name(kind), ", ".join(done))
 
     return builtins_text.guarded(renderer, value, "%s(...)" % _name(kind), body)
@@ -181,6 +179,8 @@ BY_TYPE = {
     types.TracebackType: bare_text,
     types.FrameType: bare_text,
 }
+STRUCTURAL = (attribute_text, dataclass_text)
+"""Handlers that read an object's own attributes and run none of its code."""
 _BASES = (
     (list, builtins_text.list_text),
     (tuple, builtins_text.tuple_text),

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Tuple
 
 from .builtins_text import BUILTINS
-from .types_text import handler_for
+from .guard import has_slots
+from .types_text import STRUCTURAL, handler_for
 
 Handler = Callable[["ValueRenderer", Any, int], str]
 
@@ -51,6 +52,11 @@ class ValueRenderer:
             known = (kind, handler_for(kind))
             self._handlers[id(kind)] = known
         return known[1](self, value, depth)
+
+    def structural(self, kind: type) -> bool:
+        """Whether the type's values show their instance ``__dict__`` and nothing else."""
+        known = self._handlers.get(id(kind))
+        return known is not None and known[0] is kind and known[1] in STRUCTURAL and not has_slots(kind)
 
     def leaf(self, text: str) -> str:
         """Charge a finished piece of text to the budget, cutting it if it exceeds what is left."""

@@ -5,7 +5,9 @@
 ["S", path, first_line, text]                         source lines of code that is about to run
 ["C", path, name, first_line, def_line, [flags]]      a code object; numbered from 0 within the input
 ["F", uid, parent, code, thread]                      a frame; parent 0 for none
-[kind, frame, line, {set}, [deleted], value]          an event, kind as in ``EVENTS``; its empty tail is left out
+[kind, frame, line, {set}, [deleted], value]          an event, kind as in ``EVENTS``; its empty tail is left out;
+                                                      a long text in ``set`` may be a patch of the name's last one:
+                                                      [characters kept at its start, at its end, what is between]
 ["X", kind, event, frame, name, count]                an elision after event number ``event``
 ["E", label, exit_code, final, [[source, want, got, matched]], [text, cut, escaped], [text, cut, escaped]]
                                                       an input ends: expectations, stdout, stderr
@@ -18,7 +20,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 EVENTS: Dict[str, str] = {
     "c": "call",
@@ -39,14 +41,58 @@ def encode(*fields: Any) -> bytes:
 
 
 def encode_event(
-    tag: str, frame: int, line: int, changed: Dict[str, str], deleted: List[str], value: Optional[str]
+    tag: str, frame: int, line: int, changed: Mapping[str, Any], deleted: List[str], value: Optional[str]
 ) -> bytes:
     """Return one event's line, without its empty tail."""
+    # Put together by hand: half the time of encoding the whole row.
+    text = '["%s",%d,%d' % (tag, frame, line)
+    if changed or deleted or value is not None:
+        text += "," + (_to_json(changed) if changed else "{}")
+    if deleted or value is not None:
+        text += "," + (_to_json(deleted) if deleted else "[]")
     if value is not None:
-        return encode(tag, frame, line, changed, deleted, value)
-    if deleted:
-        return encode(tag, frame, line, changed, deleted)
-    return encode(tag, frame, line, changed) if changed else encode(tag, frame, line)
+        text += "," + _to_json(value)
+    return (text + "]\n").encode("ascii")
+
+
+SHORTEST_PATCHED = 64
+"""Characters of a text from which a patch is tried."""
+
+
+def patch(old: str, new: str) -> Union[str, List[Any]]:
+    """Return ``[start, end, middle]`` such that ``old[:start] + middle + old[len(old) - end:] == new``.
+
+    Returns ``new`` itself where a patch would not halve it.
+    """
+    if len(new) < SHORTEST_PATCHED or len(old) < SHORTEST_PATCHED:
+        return new
+    room = min(len(old), len(new))
+    start = _common(old, new, room)
+    end = _common_end(old, new, room - start)
+    return new if 2 * (start + end) < len(new) else [start, end, new[start : len(new) - end]]
+
+
+def _common(one: str, two: str, room: int) -> int:
+    """Return the length of the common start, by bisection: comparing slices is fast, characters slow."""
+    low, high = 0, room
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == two[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _common_end(one: str, two: str, room: int) -> int:
+    low, high = 0, room
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[len(one) - middle : len(one) - low] == two[len(two) - middle : len(two) - low]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 class WireWriter:

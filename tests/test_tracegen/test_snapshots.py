@@ -1,0 +1,120 @@
+"""A value that its snapshot calls unchanged renders to the same text, whatever was done to it meanwhile."""
+
+from collections import deque
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracegen.guest import snapshots
+from tracegen.guest.values import ValueRenderer
+
+
+class Thing:
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__.update(fields)
+
+
+class Shown(Thing):
+    def __repr__(self) -> str:
+        return "Shown"
+
+
+LEAVES = st.sampled_from([0, 1, True, 0.0, -0.0, 1.0, "a", b"a", None, (1, (2,)), ([1],), float("nan"), 10**50])
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+        | st.builds(deque, st.lists(inner, max_size=3))
+        | st.builds(Thing, x=inner, y=inner)
+        | st.builds(Shown, x=inner)
+        | st.sets(st.sampled_from([1, 2, "x", "y"]), max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+def containers(value: Any, found: list[Any]) -> list[Any]:
+    """Return every mutable container within a value."""
+    if isinstance(value, list | deque | dict | set | Thing):
+        found.append(value)
+    inner: list[Any] = []
+    if isinstance(value, list | deque | tuple):
+        inner = list(value)
+    elif isinstance(value, dict | Thing):
+        inner = list((value if isinstance(value, dict) else vars(value)).values())
+    for item in inner:
+        containers(item, found)
+    return found
+
+
+def mutate(container: Any, leaf: Any, position: int) -> None:
+    if isinstance(container, list | deque):
+        if container and position % 2:
+            container[position % len(container)] = leaf
+        else:
+            container.append(leaf)
+    elif isinstance(container, set):
+        container.symmetric_difference_update({1})
+    else:
+        space = container if isinstance(container, dict) else vars(container)
+        names = list(space) or ["new"]
+        if position % 3 == 0:
+            space.pop(names[0], None)
+        elif position % 3 == 1:
+            space[names[position % len(names)]] = leaf
+        else:
+            space[names[0]] = space.pop(names[0], leaf)
+
+
+@given(VALUES, st.lists(st.tuples(st.integers(0, 20), LEAVES, st.integers(0, 20)), max_size=3))
+def test_unchanged_means_the_same_text(value: Any, steps: list[tuple[int, Any, int]]) -> None:
+    renderer = ValueRenderer()
+    before = renderer.render(value)
+    if snapshots.immutable(value):
+        assert not containers(value, [])
+        return
+    node = snapshots.take(value, renderer.structural)
+    if node is None:
+        return
+    assert node.unchanged(value)
+    for which, leaf, position in steps:
+        inside = containers(value, [])
+        mutate(inside[which % len(inside)], leaf, position)
+        if node.unchanged(value):
+            assert renderer.render(value) == before
+
+
+def test_what_has_its_own_repr_or_a_cycle_has_no_snapshot() -> None:
+    renderer = ValueRenderer()
+    knot: list[Any] = []
+    knot.append(knot)
+    for value in (Shown(x=1), [Shown(x=1)], knot, (i for i in ""), len):
+        renderer.render(value)
+        assert snapshots.take(value, renderer.structural) is None
+
+
+def test_equal_is_not_unchanged() -> None:
+    for before, after in ((1, True), (0.0, -0.0), (1, 1.0), (b"x", bytearray(b"x"))):
+        items = [before]
+        node = snapshots.take(items, lambda kind: False)
+        items[0] = after
+        assert node is not None
+        assert not node.unchanged(items)
+
+
+def test_no_strong_reference_to_what_can_be_finalised() -> None:
+    gone: list[str] = []
+
+    class Noisy(Thing):
+        def __del__(self) -> None:
+            gone.append("gone")
+
+    renderer = ValueRenderer()
+    items = [Noisy(x=1), [Noisy(x=2)]]
+    renderer.render(items)
+    node = snapshots.take(items, renderer.structural)
+    assert node is not None
+    items.clear()
+    assert gone == ["gone", "gone"]
