@@ -21,7 +21,7 @@ class Shown(Thing):
 
 
 LEAVES = st.sampled_from([0, 1, True, 0.0, -0.0, 1.0, "a", b"a", None, (1, (2,)), ([1],), float("nan"), 10**50])
-VALUES = st.recursive(
+VALUES: st.SearchStrategy[Any] = st.recursive(
     LEAVES,
     lambda inner: (
         st.lists(inner, max_size=4)
@@ -96,7 +96,8 @@ def test_what_has_its_own_repr_or_a_cycle_has_no_snapshot() -> None:
 
 
 def test_equal_is_not_unchanged() -> None:
-    for before, after in ((1, True), (0.0, -0.0), (1, 1.0), (b"x", bytearray(b"x"))):
+    pairs: list[tuple[Any, Any]] = [(1, True), (0.0, -0.0), (1, 1.0), (b"x", bytearray(b"x"))]
+    for before, after in pairs:
         items = [before]
         node = snapshots.take(items, lambda kind: False)
         items[0] = after
