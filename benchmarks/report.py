@@ -4,7 +4,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,14 +35,17 @@ def arguments(description: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def report(measurements: list[Measurement], json_file: Path | None) -> int:
-    """Print a table, write the JSON list if asked, and return the exit code: 1 if a bar is not met."""
+def report(measurements: list[Measurement], json_file: Path | None, unprinted: Sequence[Measurement] = ()) -> int:
+    """Print a table, write the JSON list if asked, and return the exit code: 1 if a bar is not met.
+
+    ``unprinted`` are written too; the caller has shown them in a form of its own.
+    """
     width = max(len(each.metric) for each in measurements)
     for each in measurements:
         bar = "" if each.bar is None else f"  (bar {each.bar:g}: {'holds' if each.holds else 'MISSED'})"
         print(f"{each.metric:{width}}  {each.value:12.3f} {each.unit}{bar}")
     if json_file is not None:
-        rows = [{**asdict(each), "holds": each.holds} for each in measurements]
+        rows = [{**asdict(each), "holds": each.holds} for each in [*measurements, *unprinted]]
         json_file.write_text(json.dumps(rows, indent=1) + "\n")
     return 0 if all(each.holds for each in measurements) else 1
 

@@ -1,0 +1,161 @@
+"""The tracers that the recorder is measured against, each run on a loaded program."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+import pysnooper  # type: ignore[import-untyped]
+from recorder_workloads import Program
+
+from tracegen.guest.codes import CodeTable
+from tracegen.guest.recorder import Limits, Recorder
+from tracegen.guest.sources import SourceFile
+from tracegen.guest.values import ValueRenderer
+from tracegen.guest.wire import WireWriter
+
+
+@dataclass(slots=True, frozen=True)
+class Output:
+    """What a run gave: how many events, if the tracer counts them, and how many bytes or characters."""
+
+    events: int = 0
+    size: int = 0
+
+
+class CountingSink(StringIO):
+    """A text sink that keeps only the count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
+    def write(self, text: str, /) -> int:
+        """Count the text."""
+        self.size += len(text)
+        return len(text)
+
+
+class _Loader:
+    """Gives PySnooper the program's source, as a module's loader does."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def get_source(self, name: str) -> str:
+        """Return the only source there is."""
+        return self.source
+
+
+class Loaded:
+    """A program, compiled and executed; its ``run`` can be called again and again."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.name = program.name
+        code = compile(program.source, program.name, "exec")
+        self.codes = set(_codes(code))
+        self.file = SourceFile(program.name, program.source, code, whole=True)
+        self.namespace: dict[str, Any] = {"__name__": program.name, "__loader__": _Loader(program.source)}
+        sys.modules[program.name] = ModuleType(program.name)  # dataclasses look their module up
+        exec(code, self.namespace)
+        self.run: Callable[[], Any] = self.namespace["run"]
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield inner
+            yield from _codes(inner)
+
+
+Tracer = Callable[[Loaded], Output]
+
+
+def untraced(loaded: Loaded) -> Output:
+    """Run the program alone."""
+    loaded.run()
+    return Output()
+
+
+def bare(loaded: Loaded) -> Output:
+    """Receive every event and do nothing with it."""
+
+    def local(frame: FrameType, kind: str, arg: Any) -> Any:
+        return local
+
+    def enter(frame: FrameType, kind: str, arg: Any) -> Any:
+        return local if frame.f_code.co_filename == loaded.name else None
+
+    sys.settrace(enter)
+    try:
+        loaded.run()
+    finally:
+        sys.settrace(None)
+    return Output()
+
+
+def tracegen(loaded: Loaded) -> Output:
+    """Record the program as the guest records a function, to bytes in memory."""
+    events, data = recorded(loaded)
+    return Output(events, len(data))
+
+
+def recorded(loaded: Loaded) -> tuple[int, bytes]:
+    """Return the recorder's count of events, and what it wrote."""
+    written: list[bytes] = []
+    wire = WireWriter(written.append)
+    codes = CodeTable(wire, lambda frame: loaded.file if frame.f_code.co_filename == loaded.name else None)
+    recorder = Recorder(wire, codes, ValueRenderer(), Limits(None, None, None), print)
+    recorder.start()
+    try:
+        loaded.run()
+    finally:
+        recorder.stop()
+    return wire.events, b"".join(written)
+
+
+def snooped(loaded: Loaded, sink: StringIO) -> None:
+    """Run the program under PySnooper: all functions of its file, no others."""
+    snooper = pysnooper.snoop(sink)
+    run = snooper(loaded.run)
+    snooper.target_codes.update(loaded.codes)
+    run()
+
+
+def snooper(loaded: Loaded) -> Output:
+    """Run the program under PySnooper into a counting sink; it does not count its events."""
+    sink = CountingSink()
+    snooped(loaded, sink)
+    return Output(0, sink.size)
+
+
+def naive_class(path: Path) -> Any:
+    """Load the naive tracer from its file."""
+    spec = importlib.util.spec_from_file_location("naive_tracer", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.NaiveTracer
+
+
+def naive_run(kind: Any, loaded: Loaded, sink: StringIO) -> Any:
+    """Run the program under the naive tracer with our value renderer; return the tracer."""
+    with kind(ValueRenderer().render, lambda filename: filename == loaded.name, sink) as tracer:
+        loaded.run()
+    return tracer
+
+
+def naive(kind: Any) -> Tracer:
+    """Return the naive tracer, into a counting sink."""
+
+    def run(loaded: Loaded) -> Output:
+        tracer = naive_run(kind, loaded, CountingSink())
+        return Output(tracer.events, tracer.characters)
+
+    return run
