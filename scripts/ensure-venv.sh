@@ -55,7 +55,8 @@ else
     ensure_venv_module
 fi
 announce "install tracegen-pipeline[$extra] and its dependencies (constraints.txt) into $PWD/$venv; takes a minute or two"
-[ -e "$venv" ] || "$python" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extra]" >&2 ||
+[ -e "$venv" ] || "$python" -m venv "$venv" || lack "$python could not make $venv (see above); mend that and repeat"
+# Errors only (-qq): for every editable install setuptools warns of folders that are ours.
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[$extra]" >&2 ||
     lack "pip could not install the dependencies (see above); mend what it names (network, index, disk) and repeat"
 printf '%s\n' "$wanted" >"$venv/.tracegen-$extra"
