@@ -16,8 +16,10 @@ OUTCOMES: Final[tuple[OutcomeLabel, ...]] = get_args(OutcomeLabel)
 
 DeterminismLabel = Literal["verified", "differs", "perturbed", "unchecked"]
 
-ElisionKind = Literal["untraced_call", "no_source", "tracer_removed"]
+ElisionKind = Literal["untraced_call", "no_source", "tracer_removed", "loop", "stepped_over", "cut"]
 ELISION_KINDS: Final[tuple[ElisionKind, ...]] = get_args(ElisionKind)
+VIEW_ELISIONS: Final[frozenset[ElisionKind]] = frozenset({"loop", "stepped_over", "cut"})
+"""What a view left out of a record; the other kinds are the recorder's."""
 
 MAIN_PATH: Final = "<main>"
 """Path of the source that holds ``main``, the caller of a ``function`` job's call expression."""
@@ -80,17 +82,17 @@ class SourceChunk:
 
 @dataclass(slots=True, frozen=True)
 class Elision:
-    """Something that ran and was not recorded."""
+    """Something that ran and was not recorded, or that a view left out."""
 
     kind: ElisionKind
     event: int
-    """Index of the recorded event after which it happened."""
+    """Index of the event after which it happened; -1: before the first."""
     frame: int
     """Frame that it happened in."""
     name: str
     """What was left out: a qualified name, or a reason."""
     count: int
-    """How many times in a row."""
+    """How many times in a row; of a view's kinds, how many events."""
 
 
 @dataclass(slots=True, frozen=True)

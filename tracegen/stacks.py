@@ -1,6 +1,6 @@
 """Which frame runs above which, as the events show it: generators leave and come back, threads interleave."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from schemas.trace_record import Event, EventKind, OutcomeLabel, TraceRecord
@@ -37,3 +37,8 @@ class Stacks:
         if event.kind in LEAVING:
             self._left.add(thread)
         return stack
+
+    def live(self) -> Iterator[Sequence[int]]:
+        """Yield the frames that still run in each thread, outermost first."""
+        for thread, stack in self._stacks.items():
+            yield stack[:-1] if thread in self._left else stack

@@ -144,16 +144,25 @@ class _Program:
             self.emit("return", running, self.draw(TEXTS))
 
 
+_SOURCES = st.lists(LINES.map(lambda line: line.replace("\n", "").replace("\r", "")), min_size=1, max_size=4)
+LOOPS = ["for a in b:", "    c", "    while d:", "        x"]
+"""Code whose every line is of a loop."""
+
+
 @st.composite
 def simulations(
-    draw: st.DrawFn, threads: int = 1, kind: JobKind = "function", paths: tuple[str, ...] = ("m.py", "n.py")
+    draw: st.DrawFn,
+    threads: int = 1,
+    kind: JobKind = "function",
+    paths: tuple[str, ...] = ("m.py", "n.py"),
+    loops: bool = False,
 ) -> Simulated:
-    """Draw a program's run of at most 30 events; the codes lie in files of ``paths``."""
+    """Draw a program's run of at most 30 events (60 with ``loops``: all code is ``LOOPS``) in files of ``paths``."""
     chunks: list[SourceChunk] = []
     codes: list[Code] = []
     lengths: list[int] = []
     for number in range(draw(st.integers(1, 4))):
-        lines = draw(st.lists(LINES.map(lambda line: line.replace("\n", "").replace("\r", "")), min_size=1, max_size=4))
+        lines = LOOPS if loops else draw(_SOURCES)
         first = number * 10 + draw(st.integers(1, 5))
         path = paths[number % len(paths)]
         end = draw(st.sampled_from(("\n", "", "\r\n"))) if lines[-1] else "\n"
@@ -161,7 +170,7 @@ def simulations(
         codes.append(Code(path, f"C.f{number}", first, first + draw(st.integers(0, len(lines) - 1)), ()))
         lengths.append(len(lines))
     program = _Program(draw, tuple(codes), tuple(lengths))
-    for _ in range(draw(st.integers(0, 30))):
+    for _ in range(draw(st.integers(0, 60 if loops else 30))):
         program.step(draw(st.integers(0, threads - 1)))
     count = len(program.events)
     elisions = draw(st.lists(_elisions(count, len(program.frames)), max_size=2)) if count else []

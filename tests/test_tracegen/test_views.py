@@ -1,7 +1,6 @@
 """Every view replays: at each event that it keeps, the locals are those of the raw record."""
 
 import random
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,8 +192,8 @@ def test_the_first_iterations_and_the_last_of_each_loop_stay(tmp_path: Path) -> 
     assert (_visits(record, 5), _visits(view, 5)) == (15, 4)
     outer, inner = (one for one in view.elisions if one.name.startswith(("line 3", "line 4")))
     assert (outer.name, inner.name) == ("line 3: 3 iterations", "line 4: 2 iterations")
-    states = [state for event, state in replay(view.events) if event.kind == "line" and event.line == 3]
-    assert [state.get("i") for state in states] == [None, "0", "1", "5"] or sys.version_info < (3, 11)
+    found = [state.get("i") for event, state in replay(view.events) if event.kind == "line" and event.line == 3]
+    assert found == [None, "0", "4", "5"]
 
 
 def test_a_comprehensions_iterations_are_left_out_too(tmp_path: Path) -> None:
@@ -204,35 +203,55 @@ def test_a_comprehensions_iterations_are_left_out_too(tmp_path: Path) -> None:
     assert _visits(piece.record, 10) < _visits(record, 10)
 
 
+WHILE_TRUE = """\
+def run():
+    n = 0
+    while True:
+        n += 1
+        if n == 9:
+            break
+    return n
+"""
+
+
 def test_a_while_true_loop_has_iterations(tmp_path: Path) -> None:
-    text = (
-        "def run():\n    n = 0\n    while True:\n        n += 1\n        if n == 9:\n            break\n    return n\n"
+    record = trace(_function(WHILE_TRUE, tmp_path)).record
+    # Python 3.8 and 3.9 show no event of the line ``while True``.
+    silent = record.model_copy(
+        update={"events": tuple(event for event in record.events if event.line != 3 or event.set or event.deleted)}
     )
-    (piece,) = _pieces(trace(_function(text, tmp_path)).record, "loops(2)")
-    (elision,) = piece.record.elisions
-    assert elision.name == "line 3: 6 iterations"
-    assert elision.count == 12
-    lines = [(event.line, state.get("n")) for event, state in replay(piece.record.events) if event.kind == "line"]
-    assert lines[-4:] == [(4, "8"), (5, "9"), (6, "9"), (7, "9")]
+    for raw, per_iteration in ((record, 3), (silent, 2)):
+        (piece,) = _pieces(raw, "loops(2)")
+        (elision,) = piece.record.elisions
+        assert (elision.name, elision.count) == ("line 3: 6 iterations", 6 * per_iteration)
+        lines = [(event.line, state["n"]) for event, state in replay(piece.record.events) if event.line > 3]
+        assert lines[-4:] == [(5, "9"), (6, "9"), (7, "9"), (7, "9")]
+        assert lines[-5] == (4, "8")
+
+
+DRIVEN = """\
+def count(n):
+    i = 0
+    while i < n:
+        yield i
+        i += 1
+
+def run():
+    for x in count(5):
+        print(x)
+"""
 
 
 def test_an_iteration_that_yields_stays_until_its_callers_loop_leaves_it_out() -> None:
     generator = CASES["generator"]
     (piece,) = _pieces(generator, "loops(1)")
     assert piece.record == generator
-    lines = "def count(n):\n    i = 0\n    while i < n:\n        yield i\n        i += 1\n\ndef run():\n    for x in count(5):\n        print(x)\n"
-    steps = [
-        f"2 resume 4\n2 line 5\n2 line 3; i={i}\n2 line 4\n2 yield 4; => {i}\n1 line 9; x={i}\n1 line 8"
-        for i in range(1, 5)
-    ]
-    record = build(
-        [("m.py", 1, lines)],
-        [code("run", 7), code("count", 1, None, "generator")],
-        "1:run call 7\n1 line 8\n2:count call 1; n=5\n2 line 2\n2 line 3; i=0\n2 line 4\n2 yield 4; => 0\n1 line 9; x=0\n"
-        "1 line 8\n"
-        + "\n".join(steps)
-        + "\n2 resume 4\n2 line 5\n2 line 3; i=5\n2 return 3; => None\n1 return 8; => None",
-    )
+    start = ["1:run call 7", "1 line 8", "2:count call 1; n=5", "2 line 2"]
+    step = "2 line 3; i={0}\n2 line 4\n2 yield 4; => {0}\n1 line 9; x={0}\n1 line 8\n2 resume 4\n2 line 5"
+    asked = [step.format(i) for i in range(5)]
+    end = ["2 line 3; i=5", "2 return 3; => None", "1 return 8; => None"]
+    codes = [code("run", 7), code("count", 1, None, "generator")]
+    record = build([("m.py", 1, DRIVEN)], codes, "\n".join(start + asked + end))
     (piece,) = _pieces(record, "loops(1)")
     _check_piece(record, piece)
     # The last iteration begins where line 8 asks the generator for it.

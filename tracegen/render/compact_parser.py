@@ -17,7 +17,7 @@ from schemas.special_tokens import (
     RETURN_SEP,
     TRACE_CONTEXT_START,
 )
-from schemas.trace_record import OUTCOMES, Elision, ElisionKind, EventKind, Outcome, OutcomeLabel
+from schemas.trace_record import ELISION_KINDS, OUTCOMES, Elision, ElisionKind, EventKind, Outcome, OutcomeLabel
 from tracegen.render.compact import OPENINGS
 from tracegen.render.parsed import ParsedEvent, ParsedFrame, ParsedTrace, SegmentReader
 
@@ -33,7 +33,7 @@ _HEAD = re.compile(
 )
 _DELETED = re.compile(r" -([^ =\"]+)")
 _SET = re.compile(r" ([^ =\"-][^ =\"]*)=")
-_ELIDED = re.compile(r'elided (untraced_call|no_source|tracer_removed) @(0|[1-9][0-9]{0,8}) (".*") x([1-9][0-9]{0,8})')
+_ELIDED = re.compile(rf'elided ({"|".join(ELISION_KINDS)}) @(0|[1-9][0-9]{{0,8}}) (".*") x([1-9][0-9]{{0,8}})')
 _OUTCOME = re.compile(r"([a-z_]+)(?: signal=([0-9]{1,9}))?(?: code=(-?[0-9]{1,10}))?")
 _DECODER: Final = json.JSONDecoder()
 

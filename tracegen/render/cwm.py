@@ -7,11 +7,12 @@
 
 A record that was cut (limit, time, signal) stops after a ``frame_sep``: ``end_of_text`` stands only where the entry
 point's scope was left. The format has no frame identity: where threads interleave, the states cannot be told from the
-text (``frames_nest`` says so), and no place for elisions. ``compact`` keeps both.
+text (``frames_nest`` says so), and no place for elisions. ``compact`` keeps both. What a view left out shows here only
+as after a call that was followed: the next LINE of its frame states all locals in full.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.document import Segment
@@ -27,7 +28,7 @@ from schemas.special_tokens import (
     RETURN_SEP,
     TRACE_CONTEXT_START,
 )
-from schemas.trace_record import Event, EventKind, TraceRecord
+from schemas.trace_record import VIEW_ELISIONS, Event, EventKind, TraceRecord
 from tracegen.render.segments import control, plain
 from tracegen.render.source_lines import SourceLines
 from tracegen.replay import replay
@@ -73,7 +74,11 @@ def _segments(record: TraceRecord) -> Iterator[Segment]:
     yield plain("context", lines.joined())
     yield control(FRAME_SEP)
     shown = _Shown()
-    for event, state in replay(record.events):
+    left_out: dict[int, list[int]] = {}
+    for elision in record.elisions:
+        if elision.kind in VIEW_ELISIONS:
+            left_out.setdefault(elision.event, []).append(elision.frame)
+    for index, (event, state) in enumerate(replay(record.events)):
         token = FRAME_TYPES[event.kind]
         yield control(token)
         if token in (CALL_SEP, LINE_SEP):
@@ -86,6 +91,7 @@ def _segments(record: TraceRecord) -> Iterator[Segment]:
             yield plain("value", json.dumps("None" if event.value is None else event.value))
         yield control(FRAME_SEP)
         shown.left_by(event)
+        shown.forget(left_out.get(index, ()))
     if _entry_left(record):
         yield control(END_OF_TEXT)
 
@@ -101,6 +107,11 @@ class _Shown:
     def left_by(self, event: Event) -> None:
         if event.kind in LEAVING:
             self._leaves += 1
+
+    def forget(self, frames: Iterable[int]) -> None:
+        """Have the next LINE of each of these frames in full."""
+        for frame in frames:
+            self._leaves_seen.pop(frame, None)
 
     def locals_text(self, event: Event, state: dict[str, str]) -> str:
         """Return ``$LOCALS`` of a CALL or LINE and remember them as shown.

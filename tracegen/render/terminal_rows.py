@@ -17,6 +17,9 @@ _ELIDED: Final = {
     "untraced_call": "not traced",
     "no_source": "has no source",
     "tracer_removed": "the program removed the tracer",
+    "loop": "events left out",
+    "stepped_over": "events stepped over",
+    "cut": "events cut",
 }
 
 
