@@ -46,7 +46,7 @@ unknown version, column or enumerated value is an error (`ShardCorrupt`, `WireEr
 ## A run's directory
 
 ```
-RUN/  recipe.yaml                         everything that decided the run; `tracegen functions --recipe` takes it
+RUN/  recipe.yaml                         everything that decided the run; a run takes it as --recipe
       report.json                         totals, see below
       _manifest/<stage>/<shard>.json      written last: a file that no manifest names does not count
       traces/*.parquet                    one row per recorded input
