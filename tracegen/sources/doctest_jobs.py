@@ -4,6 +4,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from schemas.failure import Failure
 from schemas.job import Provenance, SourceModule, TraceInput
@@ -12,7 +13,21 @@ from tracegen.sources.doctest_text import Definition, definitions, examples
 from tracegen.sources.imports import imported_names
 from tracegen.sources.jobs import JobFactory
 from tracegen.sources.python_source import has_surrogates, newer_than_here, parse
-from tracegen.sources.tree import SourceFile, SourceTree
+from tracegen.sources.tree import SourceFile
+
+
+class Modules(Protocol):
+    """What gives modules their texts: a tree on disk, or a text at hand."""
+
+    def load(self, source: SourceFile) -> SourceModule:
+        """Return the module. Raises ``Rejected`` (``unreadable_source``)."""
+        ...
+
+    def support(
+        self, source: SourceFile, text: str, extra: frozenset[str] = frozenset()
+    ) -> tuple[tuple[SourceModule, ...], tuple[str, ...]]:
+        """Return what travels with the module, and its optional C twins. Raises ``Rejected`` (``import_error``)."""
+        ...
 
 
 @dataclass(slots=True, frozen=True)
@@ -29,36 +44,38 @@ class ModuleDoctests:
     """One module's doctests. ``label`` is what the ids of its docstrings start with."""
 
     source: SourceFile
-    tree: SourceTree
+    tree: Modules
     label: str
     provenance: Provenance
     factory: JobFactory
+    trace_packages: tuple[str, ...] = ()
+    """Traced as own code beside what travels with the module."""
 
     def plan(self) -> Iterator[Planned]:
         """Yield a job per docstring with examples, and a failure for each that cannot be planned."""
-        self.factory.statistics.files += 1
         try:
             module = self.tree.load(self.source)
             syntax = self._parsed(module.text)
         except Rejected as rejected:
             yield self.factory.failure(rejected, self.label, self.provenance, kind="doctest")
             return
-        docstrings = list(self._docstrings(definitions(syntax)))
+        found = [(definition, _example_sources(definition)) for definition in definitions(syntax)]
+        docstrings = list(self._docstrings(found))
         yield from (item for item in docstrings if isinstance(item, Failure))
         wanted = [item for item in docstrings if isinstance(item, _Docstring)]
         if wanted:
             yield from self._jobs(module, wanted)
+        unused = [definition.name for definition, sources in found if definition.is_function and not sources]
+        if unused:
+            self.factory.without_inputs(self.label, module, unused, self.provenance)
 
-    def _docstrings(self, found: list[Definition]) -> Iterator[_Docstring | Failure]:
+    def _docstrings(self, found: list[tuple[Definition, tuple[str, ...] | Rejected]]) -> Iterator[_Docstring | Failure]:
         """Yield the docstrings that hold examples; those that share a name are told apart by ``#1``, ``#2`` ..."""
         statistics = self.factory.statistics
-        with_examples: list[tuple[Definition, tuple[str, ...] | Rejected]] = []
-        for definition in found:
-            sources = _example_sources(definition)
+        for definition, sources in found:
             statistics.functions += definition.is_function
             statistics.functions_without_inputs += definition.is_function and not sources
-            if sources:
-                with_examples.append((definition, sources))
+        with_examples = [(definition, sources) for definition, sources in found if sources]
         shared = Counter(definition.name for definition, _ in with_examples)
         met: Counter[str] = Counter()
         for definition, sources in with_examples:
@@ -83,7 +100,14 @@ class ModuleDoctests:
         for item in docstrings:
             inputs = [TraceInput(source_id=item.source_id, text=item.text)]
             yield self.factory.job(
-                "doctest", item.entry, module, inputs, self.provenance, support=support, blocked_modules=blocked
+                "doctest",
+                item.entry,
+                module,
+                inputs,
+                self.provenance,
+                support=support,
+                blocked_modules=blocked,
+                trace_packages=self.trace_packages,
             )
 
     def _failure(self, rejected: Rejected, source_id: str, entry: str, text: str) -> Failure:

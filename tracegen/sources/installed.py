@@ -1,11 +1,13 @@
-"""``module:NAME``: finds an installed module's source without importing it or any package above it."""
+"""``module:NAME`` and ``package:NAME==VERSION``: find installed source without importing it or any package above it."""
 
 import importlib.machinery
 import importlib.util
 import pkgutil
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 from schemas.errors import UsageError
@@ -13,9 +15,10 @@ from tracegen.sources.base import Planned, Rejected
 from tracegen.sources.calls import near
 from tracegen.sources.doctest_jobs import ModuleDoctests
 from tracegen.sources.jobs import JobFactory
-from tracegen.sources.tree import SourceTree
+from tracegen.sources.tree import InstalledTree, SourceTree
 
 PREFIX = "module:"
+PACKAGE_PREFIX = "package:"
 
 
 def plan_module(origin: str, factory: JobFactory) -> Iterator[Planned]:
@@ -37,9 +40,46 @@ def _planned(origin: str, tree: SourceTree, start: Path, factory: JobFactory) ->
     for file in [start] if start.is_file() else tree.walk(start):
         if file != start and not _is_importable(file, start):
             continue
+        factory.statistics.files += 1
         source = tree.file_at(file)
         provenance = factory.provenance(origin, source.path)
         yield from ModuleDoctests(source, tree, source.name, provenance, factory).plan()
+
+
+def plan_package(origin: str, factory: JobFactory) -> Iterator[Planned]:
+    """Plan the doctests of the modules of ``package:NAME==VERSION``, which the image has installed.
+
+    Each module travels alone; what else the package has is imported in the sandbox, and traced as own code.
+    Raises ``UsageError`` at once if it was not installed.
+    """
+    folder = factory.settings.site_packages
+    name = origin.removeprefix(PACKAGE_PREFIX).partition("==")[0].partition("[")[0]
+    if folder is None:
+        raise UsageError(f"{origin}: nothing was installed for it; it is planned by `tracegen functions` only")
+    wanted = _normal(name)
+    found = [one for one in metadata.distributions(path=[str(folder)]) if _normal(one.metadata["Name"]) == wanted]
+    if not found:
+        raise UsageError(f"{origin}: the image has no distribution {name!r} in its packages")
+    return _package(origin, folder, found[0], factory)
+
+
+def _package(origin: str, folder: Path, distribution: metadata.Distribution, factory: JobFactory) -> Iterator[Planned]:
+    tree = InstalledTree(folder, closed=True)
+    licence = distribution.metadata.json.get("license_expression")
+    files = sorted(str(path) for path in distribution.files or () if path.suffix == ".py")
+    for file in (folder / name for name in files):
+        if not file.is_file() or not _is_importable(file, folder):
+            continue
+        factory.statistics.files += 1
+        source = tree.file_at(file)
+        place = factory.provenance(origin, source.path, licence if isinstance(licence, str) else None)
+        tops = (source.name.partition(".")[0],)
+        yield from ModuleDoctests(source, tree, source.name, place, factory, trace_packages=tops).plan()
+
+
+def _normal(name: str) -> str:
+    """Return a distribution's name as the packaging standards compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _is_importable(file: Path, package: Path) -> bool:

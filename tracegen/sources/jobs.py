@@ -6,25 +6,39 @@ from typing import Final
 from schemas.base import digest
 from schemas.failure import Failure
 from schemas.job import JobKind, Provenance, SourceModule, TraceInput, TraceJob, trace_id
-from tracegen.sources.base import PlanSettings, PlanStatistics, Rejected
+from tracegen.sources.base import CodeWithoutInputs, Keep, PlanSettings, PlanStatistics, Rejected
 from tracegen.sources.python_source import printable
 
 DETAIL_CHARACTERS: Final = 2_000
 """A syntax error quotes its source, which may be a line of megabytes."""
 
+EXAMPLES: Final = 3
+"""Ids kept of what has no inputs."""
+
 
 class JobFactory:
     """Numbers equal inputs over a whole plan: 16 bytes and a counter are kept of each different one."""
 
-    def __init__(self, settings: PlanSettings, statistics: PlanStatistics) -> None:
+    def __init__(self, settings: PlanSettings, statistics: PlanStatistics, keep: Keep | None = None) -> None:
         self.settings = settings
         self.statistics = statistics
+        self._keep = keep
         self._seen: dict[bytes, int] = {}
 
-    def provenance(self, origin: str, path: str | None = None) -> Provenance:
+    def provenance(self, origin: str, path: str | None = None, licence: str | None = None) -> Provenance:
         """Return where a job comes from; file names that are no text are escaped."""
         where = None if path is None else printable(path)
-        return Provenance(origin=printable(origin), path=where, licence=self.settings.licence)
+        return Provenance(origin=printable(origin), path=where, licence=licence or self.settings.licence)
+
+    def without_inputs(self, source_id: str, module: SourceModule, entries: Sequence[str], place: Provenance) -> None:
+        """Count code that nothing says how to call, and keep it for made inputs."""
+        statistics = self.statistics
+        statistics.code_without_inputs += 1
+        names = [f"{source_id}:{entry}" for entry in entries] or [source_id]
+        room = EXAMPLES - len(statistics.examples_without_inputs)
+        statistics.examples_without_inputs += [printable(name) for name in names[: max(0, room)]]
+        if self._keep is not None:
+            self._keep(CodeWithoutInputs(printable(source_id), module, tuple(entries), place))
 
     def job(
         self,
@@ -36,6 +50,7 @@ class JobFactory:
         *,
         support: tuple[SourceModule, ...] = (),
         blocked_modules: tuple[str, ...] = (),
+        trace_packages: tuple[str, ...] = (),
     ) -> TraceJob:
         """Return the job with its inputs numbered among their equals."""
         settings = self.settings
@@ -47,8 +62,8 @@ class JobFactory:
             inputs=tuple(inputs),
             python=settings.python,
             image=settings.image,
-            limits=settings.limits,
-            trace_packages=settings.trace_packages,
+            limits=settings.program_limits if kind == "program" else settings.limits,
+            trace_packages=tuple(dict.fromkeys((*settings.trace_packages, *trace_packages))),
             blocked_modules=blocked_modules,
             seed=settings.seed,
             recorder_version=settings.recorder_version,

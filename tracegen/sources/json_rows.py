@@ -1,7 +1,7 @@
-"""One JSON line -> one ``Row``: decoding and the types of its columns."""
+"""One JSON line -> one row: decoding, and the types of its columns."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -58,26 +58,43 @@ def row_content(line: bytes | None) -> dict[str, object]:
     except (ValueError, RecursionError) as error:
         raise Rejected("bad_row", f"not JSON in UTF-8: {error}") from error
     if not isinstance(value, dict):
-        raise Rejected("bad_row", f"holds {_kind(value)}; allowed: an object with `code` and `input` or `call`")
+        raise Rejected("bad_row", f"holds {kind_of(value)}; allowed: an object with `code` and `input` or `call`")
     return value
 
 
-def row_id(content: dict[str, object], default: str) -> str:
-    """Return the row's own id as text, or the default. Raises ``Rejected`` (``bad_row``)."""
-    value = content.get("id")
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise Rejected("bad_row", f"column `id` holds {_kind(value)}; allowed: a text or an integer")
-    return str(value)
+def row_id(content: Mapping[str, object], default: str, names: Sequence[str] = ("id",)) -> str:
+    """Return the row's own id as text, from the first of the columns that it has, or the default.
+
+    Raises ``Rejected`` (``bad_row``).
+    """
+    for name in names:
+        value = content.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise Rejected("bad_row", f"column `{name}` holds {kind_of(value)}; allowed: a text or an integer")
+        return checked_text(name, str(value))
+    return default
 
 
-def checked_row(content: dict[str, object], source_id: str) -> Row:
+def licence_of(content: Mapping[str, object]) -> str | None:
+    """Return the row's licence; several hold together. Raises ``Rejected`` (``bad_row``)."""
+    value = content.get("licence")
+    given: list[object] = value if isinstance(value, list) else [] if value is None else [value]
+    names = [name for name in given if isinstance(name, str)]
+    if len(names) != len(given):
+        raise Rejected("bad_row", "column `licence` holds no text; allowed: a text or a list of texts")
+    return " AND ".join(checked_text("licence", name) for name in names if name) or None
+
+
+def has_only_code(content: Mapping[str, object]) -> bool:
+    """Tell whether the row says nothing of how its code is to be called."""
+    return content.get("code") is not None and content.get("input") is None and content.get("call") is None
+
+
+def checked_row(content: Mapping[str, object], source_id: str) -> Row:
     """Return the row. Raises ``Rejected`` (``bad_row``) for a column that is missing or of the wrong type."""
-    _checked_text("id", source_id)
-    code, entry_point = _text(content, "code"), _text(content, "entry_point")
-    if code is None:
-        raise Rejected("bad_row", "lacks column `code`, the source text")
+    code, entry_point = code_of(content), text_of(content, "entry_point")
     given = [name for name in ("input", "call") if content.get(name) is not None]
     if len(given) != 1:
         raise Rejected("bad_row", f"has {' and '.join(given) or 'neither'}; allowed: exactly one of `input` and `call`")
@@ -90,35 +107,46 @@ def checked_row(content: dict[str, object], source_id: str) -> Row:
     return Row(source_id, code, arguments, given[0] == "call", expected, entry_point, listed)
 
 
-def _text(content: dict[str, object], column: str) -> str | None:
+def code_of(content: Mapping[str, object], column: str = "code") -> str:
+    """Return a column that the row must have. Raises ``Rejected`` (``bad_row``)."""
+    code = text_of(content, column)
+    if code is None:
+        raise Rejected("bad_row", f"lacks column `{column}`, the source text")
+    return code
+
+
+def text_of(content: Mapping[str, object], column: str) -> str | None:
+    """Return a column's text, if it has one. Raises ``Rejected`` (``bad_row``)."""
     value = content.get(column)
     if value is None:
         return None
     if not isinstance(value, str):
-        raise Rejected("bad_row", f"column `{column}` holds {_kind(value)}; allowed: a text")
-    return _checked_text(column, value)
+        raise Rejected("bad_row", f"column `{column}` holds {kind_of(value)}; allowed: a text")
+    return checked_text(column, value)
 
 
-def _texts(content: dict[str, object], column: str) -> tuple[tuple[str, ...], bool]:
+def _texts(content: Mapping[str, object], column: str) -> tuple[tuple[str, ...], bool]:
     """Return a column's texts, and whether it is a list."""
     value = content[column]
     values = value if isinstance(value, list) else [value]
     if not values:
         raise Rejected("bad_row", f"column `{column}` is an empty list; allowed: a text or a list of texts")
-    texts = [_checked_text(column, item) for item in values if isinstance(item, str)]
+    texts = [checked_text(column, item) for item in values if isinstance(item, str)]
     if len(texts) != len(values):
         wrong = next(item for item in values if not isinstance(item, str))
-        raise Rejected("bad_row", f"column `{column}` holds {_kind(wrong)}; allowed: a text or a list of texts")
+        raise Rejected("bad_row", f"column `{column}` holds {kind_of(wrong)}; allowed: a text or a list of texts")
     return tuple(texts), isinstance(value, list)
 
 
-def _checked_text(column: str, text: str) -> str:
+def checked_text(column: str, text: str) -> str:
+    """Return the text. Raises ``Rejected`` (``bad_row``) if it is none."""
     if has_surrogates(text):
         raise Rejected("bad_row", f"column `{column}` holds a lone surrogate, which is not text")
     return text
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """Return what a value is, for messages."""
     names = {
         bool: "true or false",
         int: "a number",

@@ -3,11 +3,13 @@
 ======================  ==============================================================================================
 spelling                what is planned
 ======================  ==============================================================================================
-``FILE.jsonl``          rows of ``code`` + ``input`` or ``call`` (+ ``output``, ``id``, ``entry_point``): their calls
+``FILE.jsonl``, ``.gz`` rows, in the forms of ``tracegen.sources.rows``: their calls, tests and doctests
+a table                 the same of Parquet and Arrow files, which the caller opens: ``open_rows``
 ``FILE.py``             the doctests of the file
 ``FILE.py 'CALL' ...``  the calls instead, evaluated in the file's module: ``geometry.py 'Point(1, 2).norm()'``
 ``FOLDER``              the doctests of every ``.py`` file below it
 ``module:NAME``         the doctests of an installed module, of a package with all its submodules: ``module:json``
+``package:NAME==V``     the doctests of a package that the caller has installed in the image
 ======================  ==============================================================================================
 
 An existing path wins over the other readings. Nothing is executed or imported here.
@@ -21,35 +23,47 @@ from typing import Final
 
 from schemas.errors import UsageError
 from schemas.job import TraceInput, TraceJob
-from tracegen.sources.base import Planned, PlanSettings, PlanStatistics, Rejected
+from tracegen.sources.base import Keep, OpenRows, Planned, PlanSettings, PlanStatistics, Rejected
 from tracegen.sources.calls import call_expression, has_call, near
 from tracegen.sources.doctest_jobs import ModuleDoctests
-from tracegen.sources.installed import PREFIX, plan_module
+from tracegen.sources.installed import PACKAGE_PREFIX, PREFIX, plan_module, plan_package
 from tracegen.sources.jobs import JobFactory
-from tracegen.sources.json_lines import JsonLines
+from tracegen.sources.json_lines import SUFFIXES, JsonLines
+from tracegen.sources.rows import RowPlanner
 from tracegen.sources.scopes import readable_names
 from tracegen.sources.tree import SourceTree, import_root
 
 ALLOWED: Final = (
-    "allowed: FILE.jsonl (rows of code + input), FILE.py or FOLDER (doctests), FILE.py 'CALL' (a call expression), "
-    "module:NAME (doctests of an installed module)"
+    "allowed: FILE.jsonl (rows of code + input), a Parquet or Arrow table, FILE.py or FOLDER (doctests), "
+    "FILE.py 'CALL' (a call expression), module:NAME (doctests of an installed module), package:NAME==VERSION"
 )
 
 _Part = tuple[str, Iterator[Planned]]
 
 
-def plan_sources(
-    sources: Sequence[str], settings: PlanSettings, statistics: PlanStatistics | None = None
-) -> Iterator[Planned]:
-    """Stream the jobs and failures of all sources; ``statistics`` grows meanwhile.
+def no_tables(source: str) -> None:
+    """Open no source: plans without ``pipelines`` read JSON lines, not tables."""
 
-    Raises ``UsageError`` at once for a source that does not exist or is of no known kind, and at the end if there was
-    nothing to trace in any of them. Everything else that cannot be planned is a ``Failure`` among the items.
+
+def plan_sources(
+    sources: Sequence[str],
+    settings: PlanSettings,
+    statistics: PlanStatistics | None = None,
+    *,
+    open_rows: OpenRows = no_tables,
+    keep: Keep | None = None,
+) -> Iterator[Planned]:
+    """Stream the jobs and failures of all sources; ``statistics`` grows meanwhile, ``keep`` takes what has no inputs.
+
+    ``open_rows`` is asked first, of every source. Raises ``UsageError`` at once for a source that does not exist or is
+    of no known kind, and at the end if there was nothing to trace in any of them. Everything else that cannot be
+    planned is a ``Failure`` among the items.
     """
     if not sources:
         raise UsageError(f"no source was given; {ALLOWED}")
-    factory = JobFactory(settings, statistics or PlanStatistics())
-    return _stream(_parts(sources, factory), factory.statistics)
+    # An empty ``statistics`` is given to be filled.
+    factory = JobFactory(settings, PlanStatistics() if statistics is None else statistics, keep)
+    return _stream(_parts(sources, factory, open_rows), factory.statistics)
 
 
 def plan_call(path: Path, call: str, settings: PlanSettings) -> TraceJob:
@@ -68,7 +82,7 @@ def _stream(parts: list[_Part], statistics: PlanStatistics) -> Iterator[Planned]
             yield item
         if not found:
             statistics.sources_without_inputs.append(origin)
-    if len(statistics.sources_without_inputs) == len(parts):
+    if len(statistics.sources_without_inputs) == len(parts) and not statistics.rows:
         raise UsageError(
             f"nothing to trace in {', '.join(statistics.sources_without_inputs)}: looked for docstrings with examples "
             f"(`>>> `) and JSON rows, found {statistics.functions} functions without either in {statistics.files} "
@@ -76,7 +90,7 @@ def _stream(parts: list[_Part], statistics: PlanStatistics) -> Iterator[Planned]
         )
 
 
-def _parts(sources: Sequence[str], factory: JobFactory) -> list[_Part]:
+def _parts(sources: Sequence[str], factory: JobFactory, open_rows: OpenRows) -> list[_Part]:
     grouped: list[tuple[str, list[str]]] = []
     for source in sources:
         if not _is_call(source):
@@ -85,10 +99,15 @@ def _parts(sources: Sequence[str], factory: JobFactory) -> list[_Part]:
             grouped[-1][1].append(source)
         else:
             raise UsageError(f"the call {shorten(source, 80)!r} needs a file of Python source before it; {ALLOWED}")
-    return [(source, _items(source, calls, factory)) for source, calls in grouped]
+    return [(source, _items(source, calls, factory, open_rows)) for source, calls in grouped]
 
 
-def _items(source: str, calls: list[str], factory: JobFactory) -> Iterator[Planned]:
+def _items(source: str, calls: list[str], factory: JobFactory, open_rows: OpenRows) -> Iterator[Planned]:
+    table = None if calls else open_rows(source)
+    if table is not None:
+        return RowPlanner(table, factory).plan()
+    if source.startswith(PACKAGE_PREFIX) and not _exists(source):
+        return plan_package(source, factory)
     if source.startswith(PREFIX) and not _exists(source):
         return plan_module(source, factory)
     path = Path(source)
@@ -101,8 +120,8 @@ def _items(source: str, calls: list[str], factory: JobFactory) -> Iterator[Plann
         return iter([_called(path, source, call, factory) for call in calls])
     if path.suffix == ".py":
         return _file(path.resolve(), source, factory)
-    if path.suffix == ".jsonl":
-        return JsonLines(path, source, factory).plan()
+    if path.name.endswith(SUFFIXES):
+        return RowPlanner(JsonLines(path, source), factory).plan()
     raise UsageError(f"{source!r} is of no known kind; {ALLOWED}")
 
 
@@ -115,7 +134,7 @@ def _exists(source: str) -> bool:
 
 
 def _is_call(source: str) -> bool:
-    return not source.startswith(PREFIX) and not _exists(source) and has_call(source)
+    return not source.startswith((PREFIX, PACKAGE_PREFIX)) and not _exists(source) and has_call(source)
 
 
 def _is_python_file(source: str) -> bool:
@@ -124,7 +143,7 @@ def _is_python_file(source: str) -> bool:
 
 def _missing(source: str) -> UsageError:
     path = Path(source)
-    if path.suffix not in (".py", ".jsonl") and len(path.parts) == 1:
+    if not path.name.endswith((".py", *SUFFIXES)) and len(path.parts) == 1:
         return UsageError(f"{source!r} is neither a file nor a folder nor a call; {ALLOWED}")
     folder = path.parent
     names = [str(folder / one.name) for one in folder.iterdir()] if folder.is_dir() else []
@@ -143,6 +162,7 @@ def _folder(folder: Path, origin: str, factory: JobFactory) -> Iterator[Planned]
 
 
 def _doctests(tree: SourceTree, path: Path, origin: str, factory: JobFactory) -> Iterator[Planned]:
+    factory.statistics.files += 1
     source = tree.file_at(path)
     return ModuleDoctests(source, tree, source.path, factory.provenance(origin, source.path), factory).plan()
 

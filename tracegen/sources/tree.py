@@ -137,6 +137,33 @@ class SourceTree:
         return SourceFile(printable(name), file, printable(path), file.name == "__init__.py")
 
 
+class InstalledTree(SourceTree):
+    """Modules that the sandbox has installed: each brings only itself, and finds the others there."""
+
+    def support(
+        self, source: SourceFile, text: str, extra: frozenset[str] = frozenset()
+    ) -> tuple[tuple[SourceModule, ...], tuple[str, ...]]:
+        """Return no modules, and the module's own optional C twins."""
+        return (), tuple(sorted(_facts(text, source).twins))
+
+
+class TextTree:
+    """A tree of one module whose text is at hand."""
+
+    def __init__(self, module: SourceModule) -> None:
+        self._module = module
+
+    def load(self, source: SourceFile) -> SourceModule:
+        """Return the module."""
+        return self._module
+
+    def support(
+        self, source: SourceFile, text: str, extra: frozenset[str] = frozenset()
+    ) -> tuple[tuple[SourceModule, ...], tuple[str, ...]]:
+        """Return no modules, and the module's optional C twins."""
+        return (), tuple(sorted(_facts(text, source).twins))
+
+
 def import_root(file: Path) -> Path:
     """Return the folder from which a file is imported: above the outermost package that it lies in."""
     folder = file.parent
