@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-JobStatus = Literal["finished", "timeout", "killed", "output_limit", "out_of_memory"]
+JobStatus = Literal["finished", "timeout", "killed", "output_limit", "out_of_memory", "guest_fault"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -70,6 +70,7 @@ class JobOutcome:
 
     status: JobStatus
     """``finished``: the child exited by itself, ``exit_code`` says how. ``timeout``: a deadline passed.
+    ``guest_fault``: the guest's entry raised, or the program closed the result; ``stderr`` tells.
     ``killed``: by ``signal``. ``output_limit``: more than ``result_bytes``. ``out_of_memory``: by the kernel."""
     result: bytes = b""
     stdout: bytes = b""

@@ -27,7 +27,7 @@ SERVER_PROCESSES = 4
 """Of a sandbox's processes, those kept back: init, the server and what it forks to clean up."""
 _E = TypeVar("_E", StartFailed, SandboxLost, ProtocolViolation)
 _STATUSES: dict[str, JobStatus] = {
-    status: status for status in ("finished", "timeout", "killed", "output_limit", "out_of_memory")
+    status: status for status in ("finished", "timeout", "killed", "output_limit", "out_of_memory", "guest_fault")
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sandboxes.api import JobOutcome, Pool, PoolJob
+from sandboxes.guest.channel import RESULT_LOST
 from schemas.errors import ProtocolViolation, SandboxError, SandboxLost, WireError
 from schemas.failure import FailureReason
 from schemas.job import TraceJob
@@ -151,6 +152,9 @@ def _died(pool: Pool, job: TraceJob, index: int, run: Run, outcome: JobOutcome, 
             return _lost(lost)
         if outcome.status != "out_of_memory":
             return _read(pool, job, [index], outcome, traced, run.attempts + 1)[index]
+    if outcome.status == "guest_fault":
+        run.refused = _fault(outcome)
+        return run
     label = "exited" if outcome.status == "finished" else outcome.status
     run.death = Death(
         label,
@@ -160,6 +164,14 @@ def _died(pool: Pool, job: TraceJob, index: int, run: Run, outcome: JobOutcome, 
         _output(outcome.stderr, job.limits.output_bytes),
     )
     return run
+
+
+def _fault(outcome: JobOutcome) -> Refused:
+    """Return why a guest failed: the program took its way out, or the recorder is broken (by the program or by us)."""
+    if outcome.exit_code == RESULT_LOST:
+        return Refused("protocol", "the program closed the recorder's descriptor, or limited the size of its files")
+    lines = outcome.stderr.decode("utf-8", "backslashreplace").strip().splitlines()
+    return Refused("recorder_error", lines[-1] if lines else "the recorder failed without a word")
 
 
 def _output(data: bytes, limit: int) -> Output:

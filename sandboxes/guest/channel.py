@@ -8,6 +8,7 @@ import time
 
 _DEADLINE = struct.Struct("=d")
 _ENTERED = _DEADLINE.size
+_FAULT = _ENTERED + 1
 
 RESULT_FD = 250  # high, so that the first file which a program opens gets 3 as it would anywhere
 OPEN_FILES = 256
@@ -37,9 +38,17 @@ class SharedPage:
         """Say that the set-up is done."""
         self._page[_ENTERED] = 1
 
+    def mark_fault(self) -> None:
+        """Say that the guest failed, not the program: its entry raised, or its way out was closed."""
+        self._page[_FAULT] = 1
+
+    def fault(self) -> bool:
+        """Return whether the guest failed."""
+        return self._page[_FAULT] == 1
+
     def clear(self) -> None:
         """Make the page ready for the next job."""
-        self._page[: _ENTERED + 1] = bytes(_ENTERED + 1)
+        self._page[: _FAULT + 1] = bytes(_FAULT + 1)
 
 
 class Channel:
@@ -58,6 +67,7 @@ class Channel:
         if os.getpid() != self._owner:
             return
         if _identity() != self._file:
+            self._page.mark_fault()
             os._exit(RESULT_LOST)  # the program closed the descriptor; another file may have its number now
         view = memoryview(data)
         while view:
@@ -66,7 +76,8 @@ class Channel:
             except OSError as error:
                 if error.errno != errno.EFBIG:
                     raise
-                os._exit(RESULT_LOST)  # the file is now larger than allowed: the parent sees output_limit
+                self._page.mark_fault()  # if the file is not full, the program lowered its own limit
+                os._exit(RESULT_LOST)  # else the parent sees output_limit
 
     def set_deadline(self, seconds: float) -> None:
         """Have the parent kill this job that long from now; the job's wall limit stays."""

@@ -42,6 +42,7 @@ def run_child(entry: Entry, work: Work, files: JobFiles, page: SharedPage) -> No
         entry(work.payload, channel)
         code = 0
     except BaseException:
+        page.mark_fault()
         traceback.print_exc()
     finally:
         _flush()

@@ -202,6 +202,8 @@ def _first_uid(settings: Settings) -> Optional[int]:
 def _status(death: Death, too_much: bool) -> str:
     if too_much:
         return "output_limit"
+    if death.fault:
+        return "guest_fault"
     if death.by_deadline:
         return "timeout"
     if death.out_of_memory:

@@ -30,6 +30,8 @@ class Death(NamedTuple):
     cpu_seconds: float
     max_rss_bytes: int
     entered: bool
+    fault: bool
+    """The guest failed, not the program."""
     survivors: int
 
 
@@ -74,6 +76,7 @@ class Supervisor:
             cpu_seconds=usage.ru_utime + usage.ru_stime,
             max_rss_bytes=usage.ru_maxrss * 1024,
             entered=self._page.entered(),
+            fault=self._page.fault(),
             survivors=sweep(work.uid),
         )
 

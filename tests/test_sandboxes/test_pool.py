@@ -60,9 +60,9 @@ def test_what_was_written_survives_a_signal(pool: Pool) -> None:
     assert outcome.result == b"before"
 
 
-def test_an_exception_of_the_guest_is_an_exit_code_with_its_traceback(pool: Pool) -> None:
+def test_an_exception_of_the_guest_is_its_fault_with_its_traceback(pool: Pool) -> None:
     outcome = run(pool, "raise KeyError('lost')")
-    assert (outcome.status, outcome.exit_code) == ("finished", 1)
+    assert (outcome.status, outcome.exit_code) == ("guest_fault", 1)
     assert b"KeyError: 'lost'" in outcome.stderr
 
 
@@ -111,7 +111,7 @@ def test_a_flood_on_stdout_is_an_output_limit(pool: Pool) -> None:
 def test_a_program_that_closes_every_descriptor_loses_only_what_follows(pool: Pool) -> None:
     closing = "import os\nchannel.write(b'before')\nos.closerange(0, 1000)\n"
     outcome = run(pool, closing + "channel.write(b'after')")
-    assert (outcome.status, outcome.result) == ("finished", b"before")
+    assert (outcome.status, outcome.result) == ("guest_fault", b"before")
     # Another file now has the number of the result's descriptor: nothing may be written into it.
     reopened = "for _ in range(255): os.open('file', os.O_CREAT | os.O_RDWR)\nchannel.write(b'after')"
     outcome = run(pool, closing + reopened)

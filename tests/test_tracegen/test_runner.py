@@ -228,3 +228,38 @@ def test_a_run_cut_by_time_is_compared_as_far_as_it_got() -> None:
     assert check_run(whole, other, None).label == "differs"
     assert check_run(whole, cut(LINES[:2], None), None).label == "differs"
     assert check_run(cut(LINES[:2], None), cut(LINES, "timeout"), None).label == "differs"
+
+
+def test_a_program_that_breaks_the_recorder_is_no_record(primary: Pool, secondary: Pool) -> None:
+    source = """
+    import builtins, os, resource
+
+    def f(x):
+        return x
+
+    def close():
+        os.closerange(0, 256)
+        return f(1)
+
+    def small():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        return f(1)
+
+    def clobber():
+        builtins.len = builtins.isinstance = builtins.type = builtins.map = None
+        return f([1])
+    """
+    found = TraceRunner(primary, secondary, "full").run(
+        make_job(source, "f(0)", "close()", "small()", "clobber()", "f(2)")
+    )
+    assert [label(row) for row in found] == ["returned", "protocol", "protocol", "recorder_error", "returned"]
+
+
+def test_too_much_output_is_no_error_of_the_program(primary: Pool, secondary: Pool) -> None:
+    source = """
+    def f(n):
+        for _ in range(n):
+            print("x" * 1_000_000)
+    """
+    found = TraceRunner(primary, secondary, "rerun").run(make_job(source, "f(1)", "f(90)", "f(2)"))
+    assert [label(row) for row in found] == ["returned", "output_limit", "returned"]

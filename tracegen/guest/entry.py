@@ -106,6 +106,10 @@ class Job:
         os._exit(0)
 
     def _end(self, ended: Ended, want: Optional[str] = None) -> None:
+        if self.out.overflown() or self.err.overflown():
+            self.wire.line("!", "output_limit", "the program wrote more to a standard stream than the sandbox keeps")
+            self._take_output()
+            return
         out, err = self._take_output()
         if want is not None:
             ended = ended._replace(expectations=[["stdout", want, out[0], not out[1] and same_output(want, out[0])]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from typing import Any, List
 
 
@@ -32,6 +33,10 @@ class Stream:
         os.ftruncate(self.file, 0)
         os.lseek(self.file, 0, os.SEEK_SET)
         return text_of(data, size - len(data))
+
+    def overflown(self) -> bool:
+        """Whether the program met the sandbox's limit on a file's size, and so an error that is not its own."""
+        return os.fstat(self.file).st_size >= resource.getrlimit(resource.RLIMIT_FSIZE)[0] > 0
 
     def restore(self) -> None:
         """Give the next input its descriptor, whatever this one did to it."""

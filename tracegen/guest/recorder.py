@@ -73,6 +73,8 @@ class Recorder:
         self._thread = _Thread()
         self._elision: List[Any] = []
         self._owed_limit: Optional[int] = None
+        self._crowded = False
+        """The program came near its recursion limit, where CPython may drop the trace function."""
 
     def start(self) -> None:
         """Begin with the next Python call, in this thread and those that it starts."""
@@ -91,7 +93,8 @@ class Recorder:
         self._pay_limit()
         self._flush_elision()
         if still != self.enter:
-            self.wire.line("X", "tracer_removed", self.wire.events - 1, 0, "sys.settrace", 1)
+            cause = "recursion limit" if self._crowded else "sys.settrace"
+            self.wire.line("X", "tracer_removed", self.wire.events - 1, 0, cause, 1)
 
     def enter(self, frame: FrameType, kind: str, arg: Any) -> Optional[FrameState]:
         """The global trace function: a frame is entered, or a suspended one resumed."""
@@ -202,6 +205,7 @@ class Recorder:
         """Compute an event again that failed for want of stack, with head room; once until the limit is given back."""
         if self._owed_limit is not None:
             raise RecursionError("maximum recursion depth exceeded")
+        self._crowded = True
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(limit + _HEADROOM)
         self._owed_limit = limit

@@ -16,6 +16,7 @@ _MODULE_NAMESPACE: Any = vars(types.ModuleType)["__dict__"]
 # Addresses, and the thread identifiers that locks and threads show: they say nothing and differ in every run.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+| owner=\d{6,}|(?<=started) \d{6,}|(?<=stopped) \d{6,}|(?<=daemon) \d{6,}")
 
+_LONGEST_ADDRESS = 40
 _OWN = __name__.rpartition(".")[0] + "."
 
 Handler = Callable[["ValueRenderer", Any, int], str]
@@ -145,7 +146,18 @@ def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     if fault or called.text is None:
         return attribute_text(renderer, value, depth, " (repr %s)" % fault)
     note = "<repr printed>" if called.printed else ""
-    return renderer.leaf(ADDRESS.sub("", called.text)) + note
+    # Cut first: a text of 10**8 characters would take the search seconds.
+    room = max(renderer.left, 16) + _LONGEST_ADDRESS
+    text = ADDRESS.sub("", called.text[:room])
+    if len(called.text) > room:
+        return _cut(renderer, text, len(called.text)) + note
+    return renderer.leaf(text) + note
+
+
+def _cut(renderer: ValueRenderer, text: str, size: int) -> str:
+    shown = text[: max(renderer.left, 16)]
+    renderer.left -= len(text)
+    return "%s...<+%d characters>" % (shown, size - len(shown))
 
 
 def class_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
