@@ -3,16 +3,22 @@
 import logging
 import os
 import secrets
+import subprocess
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import chdir, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from typing import Final
 
 import pipelines
+from pipelines import ray_warden
 from schemas.errors import EnvironmentLacking
 
+MARK_NAME: Final = "TRACEGEN_RAY_OF"
+"""Variable by which every process of a Ray that we started is known to its warden."""
+WARDEN_SECONDS: Final = 20.0
 MISSING: Final = "Ray is not installed; install the extra (tracegen-pipeline[ray]) or use --executor local"
 
 
@@ -55,15 +61,28 @@ def ray_session(workers: int | None) -> Iterator[int]:
         import ray
     except ImportError as error:
         raise EnvironmentLacking(MISSING) from error
-    ours = not ray.is_initialized()
-    if ours:
-        _start(workers)
-    try:
+    with ExitStack() as stack:
+        if not ray.is_initialized():
+            stack.enter_context(_warden())
+            stack.callback(ray.shutdown)
+            _start(workers)
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         yield _workers(workers, int(resources.get("CPU", 0)))
+
+
+@contextmanager
+def _warden() -> Iterator[None]:
+    """See that a Ray started within ends with this process, and is wholly gone afterwards."""
+    mark = secrets.token_hex(16)
+    command = [sys.executable, "-I", "-S", str(ray_warden.__file__), f"{MARK_NAME}={mark}"]
+    # Its input ends with this process; a session of its own keeps Ctrl-C in a terminal from it.
+    warden = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    os.environ[MARK_NAME] = mark
+    try:
+        yield
     finally:
-        if ours:
-            ray.shutdown()
+        os.environ.pop(MARK_NAME, None)
+        warden.communicate(ray_warden.CLEAN_END, WARDEN_SECONDS)
 
 
 def _start(workers: int | None) -> None:
