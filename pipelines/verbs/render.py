@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.rerender import render_run
 from schemas.errors import UsageError
 from tracegen.render import RENDERERS
+from tracegen.views.spec import CHOICES, parse_view
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--renderer", dest="renderers", action="append", help=f"repeatable; one of: {', '.join(sorted(RENDERERS))}"
     )
+    choices = "; ".join(f"{form}: {meaning}" for form, meaning in CHOICES.items())
+    parser.add_argument("--view", metavar="SPEC", help=f"shorten or divide first; join with +: {choices}")
+    parser.add_argument("--seed", type=int, metavar="N", default=0, help="of views that draw (default 0)")
     parser.add_argument("--quiet", action="store_true", help="print nothing")
 
 
@@ -23,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.renderers:
         raise UsageError(f"no renderer was given; add --renderer with one of: {', '.join(sorted(RENDERERS))}")
     written: dict[str, list[int]] = {name: [0, 0] for name in arguments.renderers}
-    for result in render_run(arguments.directory, list(written)):
+    view = parse_view(arguments.view) if arguments.view else None
+    for result in render_run(arguments.directory, list(written), view, arguments.seed):
         written[result.renderer][0 if result.current else 1] += result.documents
     if not arguments.quiet:
         for name, (kept, new) in written.items():

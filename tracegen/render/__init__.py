@@ -5,14 +5,17 @@ from typing import Final
 
 from schemas.document import Segment
 from schemas.errors import UsageError
+from tracegen.render.annotated import AnnotatedRenderer
 from tracegen.render.base import Renderer
 from tracegen.render.compact import CompactRenderer
 from tracegen.render.compact_parser import parse_compact
 from tracegen.render.cwm import CwmRenderer
 from tracegen.render.cwm_parser import parse_cwm
 from tracegen.render.parsed import ParsedTrace
+from tracegen.render.prose import ProseRenderer
 
-RENDERERS: Final[dict[str, Renderer]] = {renderer.name: renderer for renderer in (CwmRenderer(), CompactRenderer())}
+_ALL: Final[tuple[Renderer, ...]] = (CwmRenderer(), CompactRenderer(), AnnotatedRenderer(), ProseRenderer())
+RENDERERS: Final = {renderer.name: renderer for renderer in _ALL}
 PARSERS: Final[dict[str, Callable[[Sequence[Segment]], ParsedTrace]]] = {"cwm": parse_cwm, "compact": parse_compact}
 
 
