@@ -5,6 +5,7 @@ from typing import Any
 from sandboxes.api import Finding
 from sandboxes.docker.engine import connect
 from sandboxes.docker.images import REPOSITORY, slim_image
+from sandboxes.docker.owners import orphans
 from sandboxes.interpreters import installed, own
 from schemas.errors import BackendUnavailable
 
@@ -24,10 +25,11 @@ def _engine() -> list[Finding]:
         info: dict[str, Any] = client.info()
         version = client.version()
         images = [tag for image in client.images() for tag in image.get("RepoTags") or []]
+        left = orphans(client)
     finally:
         client.close()
     detail = f"{version['Version']}, API {client.api_version}, kernel {info['KernelVersion']}, {info['Architecture']}"
-    return [Finding("container engine", "ok", detail), _limits(info), _namespaces(info), _image(images)]
+    return [Finding("container engine", "ok", detail), _limits(info), _namespaces(info), _image(images), *_left(left)]
 
 
 def _limits(info: dict[str, Any]) -> Finding:
@@ -48,6 +50,13 @@ def _namespaces(info: dict[str, Any]) -> Finding:
         return Finding("engine isolation", "ok", options)
     remedy = 'optional: "userns-remap": "default" in the engine\'s daemon.json maps root in a container to a nobody'
     return Finding("engine isolation", "ok", f"{options}; root in a container is root on this machine", remedy)
+
+
+def _left(containers: list[str]) -> list[Finding]:
+    if not containers:
+        return []
+    detail = f"{len(containers)} of runs that were killed"
+    return [Finding("left-over containers", "warning", detail, "none needed: the next run in containers removes them")]
 
 
 def _image(tags: list[str]) -> Finding:

@@ -12,6 +12,7 @@ from sandboxes.api import ImageRef
 from sandboxes.docker import hardening
 from sandboxes.docker.engine import connect, speaking
 from sandboxes.docker.host_base import HostTree, collect
+from sandboxes.docker.owners import OWNER_LABEL, own_label
 from sandboxes.interpreters import Interpreter, find, own
 from schemas.errors import ImageUnavailable, UsageError
 
@@ -162,7 +163,7 @@ def python_says(client: docker.APIClient, image: str, program: str, name: str = 
         entrypoint=[hardening.PYTHON, "-S", "-E", "-c", program],
         command=[],
         host_config=config,
-        labels={ROLE_LABEL: "probe"},
+        labels={ROLE_LABEL: "probe", OWNER_LABEL: own_label()},
     )
     try:
         client.start(created["Id"])

@@ -7,13 +7,13 @@ import secrets
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandboxes.api import ImageRef, PoolSpec
 from sandboxes.docker import hardening
 from sandboxes.docker.channel import ContainerChannel, remove
 from sandboxes.docker.engine import connect
+from sandboxes.docker.owners import OWNER_LABEL, own_label, remove_orphans
 from sandboxes.pool import SandboxPool
 from sandboxes.sandbox import Sandbox, bootstrap_text
 from schemas.errors import BackendUnavailable, ImageUnavailable, LimitUnsupported, StartFailed
@@ -29,7 +29,12 @@ _STARTS = threading.BoundedSemaphore(max(2, min(4, os.cpu_count() or 1)))
 def open_docker_pool(spec: PoolSpec, image: ImageRef, *, size: int) -> SandboxPool:
     """Return a pool of containers. Raises ``BackendUnavailable``, ``ImageUnavailable``, ``LimitUnsupported``."""
     client = connect()
-    labels = {"tracegen.run": secrets.token_hex(8), "tracegen.owner": _owner(), "tracegen.role": "function-pool"}
+    try:
+        remove_orphans(client)
+    except BaseException:
+        client.close()
+        raise
+    labels = {"tracegen.run": secrets.token_hex(8), OWNER_LABEL: own_label(), "tracegen.role": "function-pool"}
     launch = partial(_launch, client, spec, image, labels)
     return SandboxPool(BACKEND, image, spec, launch, size=size, release=client.close)
 
@@ -92,11 +97,3 @@ def _creation(client: docker.APIClient, spec: PoolSpec, image: ImageRef, labels:
         "healthcheck": {"test": ["NONE"]},
         "host_config": client.create_host_config(ulimits=[files], **hardening.host_config(spec)),
     }
-
-
-def _owner() -> str:
-    """Return what identifies this process on this machine since boot: pid, start time, boot."""
-    pid = os.getpid()
-    started = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{pid}:{started}:{boot}"
