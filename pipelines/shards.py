@@ -91,7 +91,7 @@ def _write_parquet(path: Path, parts: list[pa.Table]) -> None:
         pq.ParquetWriter(temporary, parts[0].schema, compression="zstd", write_page_index=True) as writer,
     ):
         for group in _row_groups(parts):
-            writer.write_table(group.combine_chunks(), row_group_size=group.num_rows)
+            writer.write_table(group, row_group_size=group.num_rows)
 
 
 def _describe(run_dir: Path, table: Table, relative: str, rows: int) -> ShardFile:
