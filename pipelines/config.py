@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import yaml
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError, field_validator, model_validator
 
 from pipelines.atomic import write_text
 from pipelines.shard_buffer import ShardThresholds
 from schemas.base import Model
 from schemas.errors import UsageError
 from schemas.limits import Limits
+from tracegen.sources.base import PROGRAM_BYTES, PROGRAM_EVENTS, RowForm
+from tracegen.sources.columns import Columns
 
 RECIPE_NAME: Final = "recipe.yaml"
 SHIPPED: Final = Path(__file__).parent / "recipes"
 
 FREE_FIELDS: Final = frozenset({"executor", "workers", "output", "limit", "max_failures", "shards"})
 """May differ between runs into one directory: they decide how and how far, not what a row holds."""
+
+_PROGRAM: Final = {"max_events": PROGRAM_EVENTS, "max_bytes": PROGRAM_BYTES}
 
 
 class Resolved(Model):
@@ -33,7 +37,7 @@ class RunConfig(Model):
     """Everything that decides a run of ``tracegen functions``. ``None`` means no limit, or: choose."""
 
     sources: tuple[str, ...] = Field(min_length=1)
-    """Files, folders, ``module:NAME``, JSON lines; after a file, call expressions in it."""
+    """Files, folders, tables, ``hf://`` paths, ``module:NAME``, ``package:NAME==VERSION``; calls after a file."""
     output: str
     """Directory of the run."""
     renderers: tuple[str, ...] = ("cwm", "compact")
@@ -51,6 +55,12 @@ class RunConfig(Model):
     pure: bool = False
     trace_packages: tuple[str, ...] = ()
     limits: Limits = Limits()
+    program_limits: Limits = Limits(max_events=PROGRAM_EVENTS, max_bytes=PROGRAM_BYTES)
+    """Of whole programs (contest rows); a field that only ``limits`` sets is taken from there."""
+    form: RowForm | None = None
+    """Of all rows; ``None``: told by their columns."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Our name of a column -> where rows have it: ``code: files[].content``."""
     licence: str = "unknown"
     seed: int = 0
     limit: PositiveInt | None = None
@@ -59,6 +69,20 @@ class RunConfig(Model):
     """Share of failure rows above which the run ends with exit code 1."""
     shards: ShardThresholds = ShardThresholds()
     resolved: Resolved | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _programs_follow(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict) or not isinstance(fields.get("limits"), dict):
+            return fields
+        own = fields.get("program_limits")
+        return {**fields, "program_limits": {**_PROGRAM, **fields["limits"], **(own if isinstance(own, dict) else {})}}
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_are_paths(cls, columns: dict[str, str]) -> dict[str, str]:
+        Columns(tuple(columns.items()))
+        return columns
 
 
 def load_recipe(name: str) -> dict[str, Any]:
@@ -83,8 +107,9 @@ def load_recipe(name: str) -> dict[str, Any]:
 def build_config(recipe: Mapping[str, Any], flags: Mapping[str, Any]) -> RunConfig:
     """Return the recipe with the flags' fields put over it (those of ``limits`` one by one). Raises ``UsageError``."""
     fields = {**recipe, **flags}
-    if isinstance(recipe.get("limits"), dict) and "limits" in flags:
-        fields["limits"] = {**recipe["limits"], **flags["limits"]}
+    for name in ("limits", "program_limits"):
+        if isinstance(recipe.get(name), dict) and "limits" in flags:
+            fields[name] = {**recipe[name], **flags["limits"]}
     try:
         return RunConfig.model_validate(fields)
     except ValidationError as error:

@@ -8,8 +8,10 @@ from typing import Final
 
 import pyarrow.compute as pc
 
+from pipelines.funnel import Funnel
 from pipelines.lookup import columns
 from pipelines.manifests import manifests
+from pipelines.report import read_report
 from pipelines.shards import read_failures, shard_files
 from pipelines.tally import Tally, tally_of
 from schemas.base import Model
@@ -47,11 +49,14 @@ class DatasetStatistics(Model):
     bytes_on_disk: dict[str, int]
     """By table; documents by renderer."""
     shards: int
+    funnel: Funnel | None = None
+    """As of the latest run into the directory."""
 
 
 def dataset_statistics(run_dir: Path) -> DatasetStatistics:
     """Return the numbers of a run's directory. Raises ``ShardCorrupt``."""
     tally, shards, sizes = Tally(), 0, Counter[str]()
+    report = read_report(run_dir)
     for manifest in manifests(run_dir):
         tally.add(tally_of(manifest))
         shards += bool(manifest.outcomes or manifest.failures)
@@ -71,6 +76,7 @@ def dataset_statistics(run_dir: Path) -> DatasetStatistics:
         characters=_characters(run_dir, tally.documents),
         bytes_on_disk=dict(sorted(sizes.items())),
         shards=shards,
+        funnel=None if report is None else report.funnel,
     )
 
 

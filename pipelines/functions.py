@@ -1,5 +1,6 @@
 """The run behind ``tracegen functions``: sources -> plan -> sandboxes -> records -> documents -> shards."""
 
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.config import Resolved, RunConfig, save_recipe
-from pipelines.executor import Executor, Hooks, ItemStatus, LocalExecutor, WorkItem
+from pipelines.corpora.spelling import table_opener
+from pipelines.executor import Executor, Hooks, ItemStatus, LocalExecutor
+from pipelines.funnel import funnel, plan_counts
 from pipelines.interruption import Interruption
 from pipelines.manifests import FUNCTIONS_STAGE, finished_ids
 from pipelines.progress import Display, progress
@@ -20,13 +23,16 @@ from pipelines.shard_buffer import ShardBuffer
 from pipelines.shards import ShardWriter
 from pipelines.stages import PlanCount, work_items
 from pipelines.tally import Tally
+from pipelines.without_inputs import WithoutInputs
 from pipelines.worker import FunctionsWorker
-from sandboxes import open_pool, resolve_image
+from sandboxes import install_packages, open_pool, resolve_image
 from sandboxes.api import ImageRef, Pool
 from tracegen.guest.version import RECORDER_VERSION
 from tracegen.render import get_renderer
 from tracegen.runner import TraceRunner, pool_spec
-from tracegen.sources import Planned, PlanSettings, plan_sources
+from tracegen.sources import Planned, PlanSettings, PlanStatistics, plan_sources
+from tracegen.sources.base import Keep
+from tracegen.sources.installed import PACKAGE_PREFIX
 
 COUNT_SECONDS: Final = 3.0
 """Time spent on counting a plan ahead, for the estimate of the time left; a longer plan runs without one."""
@@ -69,52 +75,84 @@ def run_functions(config: RunConfig, *, quiet: bool) -> RunReport:
     run_dir = Path(config.output).absolute()
     for name in config.renderers:
         get_renderer(name)
+    with tempfile.TemporaryDirectory(prefix="tracegen-packages-") as folder:
+        return _prepared(config, run_dir, Path(folder), started, quiet=quiet)
+
+
+def _prepared(config: RunConfig, run_dir: Path, folder: Path, started: float, *, quiet: bool) -> RunReport:
     image = resolve_image(config.sandbox, python=config.python, base=config.base)
+    packages = [one.removeprefix(PACKAGE_PREFIX) for one in config.sources if one.startswith(PACKAGE_PREFIX)]
+    site_packages = None
+    if packages:
+        image, site_packages = install_packages(config.sandbox, image, packages, folder)
     resolved = Resolved(image=image.digest, python=image.python, recorder_version=RECORDER_VERSION)
     config = config.model_copy(update={"resolved": resolved})
-    plan_sources(config.sources, _settings(config, image))  # a source that does not exist is named before any output is
+    plan = SourcePlan(config, _settings(config, image, site_packages))
+    plan.items()  # a source that does not exist is named before any output is
     with run_lock(run_dir):
         save_recipe(run_dir, config)
         sweep(run_dir)
-        return _run(config, run_dir, image, started, quiet=quiet)
+        return _run(config, run_dir, image, plan, started, quiet=quiet)
 
 
-def _settings(config: RunConfig, image: ImageRef) -> PlanSettings:
+def _settings(config: RunConfig, image: ImageRef, site_packages: Path | None) -> PlanSettings:
     return PlanSettings(
         python=".".join(image.python.split(".")[:2]),
         image=image.digest,
         limits=config.limits,
+        program_limits=config.program_limits,
         trace_packages=config.trace_packages,
         pure=config.pure,
         seed=config.seed,
         licence=config.licence,
+        form=config.form,
+        columns=tuple(config.columns.items()),
+        site_packages=site_packages,
     )
 
 
-def _plan(config: RunConfig, image: ImageRef, finished: set[str], count: PlanCount) -> Iterator[WorkItem[Planned]]:
-    return work_items(plan_sources(config.sources, _settings(config, image)), finished, config.limit, count)
+@dataclass(frozen=True)
+class SourcePlan:
+    """The plan of a run's sources, which can be made again and again."""
+
+    config: RunConfig
+    settings: PlanSettings
+
+    def items(self, statistics: PlanStatistics | None = None, keep: Keep | None = None) -> Iterator[Planned]:
+        """Stream what is planned. Raises as ``plan_sources``."""
+        opener = table_opener(self.settings.columns)
+        return plan_sources(self.config.sources, self.settings, statistics, open_rows=opener, keep=keep)
 
 
-def _count_ahead(config: RunConfig, image: ImageRef, finished: set[str]) -> int | None:
+def _count_ahead(plan: SourcePlan, finished: set[str]) -> int | None:
     """Return how many inputs are left, or ``None`` if counting takes too long."""
     deadline = time.monotonic() + COUNT_SECONDS
     count = PlanCount()
-    for _ in _plan(config, image, finished, count):
+    for _ in work_items(plan.items(), finished, plan.config.limit, count):
         if time.monotonic() > deadline:
             return None
     return count.planned - count.finished
 
 
-def _run(config: RunConfig, run_dir: Path, image: ImageRef, started: float, *, quiet: bool) -> RunReport:
+def _run(
+    config: RunConfig, run_dir: Path, image: ImageRef, plan: SourcePlan, started: float, *, quiet: bool
+) -> RunReport:
     finished = finished_ids(run_dir)
     count = PlanCount()
-    total = None if quiet else _count_ahead(config, image, finished)
-    items = _plan(config, image, finished, count)
-    with Interruption() as interruption, progress(total, quiet=quiet) as display:
+    total = None if quiet else _count_ahead(plan, finished)
+    statistics = PlanStatistics()
+    with (
+        WithoutInputs(run_dir) as without_inputs,
+        Interruption() as interruption,
+        progress(total, quiet=quiet) as display,
+    ):
+        items = work_items(plan.items(statistics, without_inputs.keep), finished, config.limit, count)
         hooks = _hooks(run_dir, display, interruption)
         first = next(items, None)  # a run with nothing left to do starts neither Ray nor a sandbox
         factory = FunctionsFactory(config, run_dir, image)
         complete = first is None or _executor(config).run(chain([first], items), factory, hooks)
+        if complete:
+            without_inputs.finish()
     report = make_report(
         run_dir,
         complete=complete,
@@ -122,6 +160,9 @@ def _run(config: RunConfig, run_dir: Path, image: ImageRef, started: float, *, q
         finished=count.finished,
         before=len(finished),
         seconds=time.monotonic() - started,
+    )
+    report = report.model_copy(
+        update={"plan": plan_counts(statistics), "funnel": funnel(run_dir, statistics, rendered=bool(config.renderers))}
     )
     save_report(run_dir, report)
     report.check()

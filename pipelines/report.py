@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Final, Literal
 
+from pydantic import ValidationError
+
 from pipelines.atomic import write_text
+from pipelines.funnel import Funnel, PlanCounts, funnel_lines
 from pipelines.manifests import FUNCTIONS_STAGE, manifests
 from pipelines.tally import Tally, tally_of
 from schemas.base import Model
-from schemas.errors import TracegenError
+from schemas.errors import ShardCorrupt, TracegenError
 
 REPORT_NAME: Final = "report.json"
 
@@ -40,6 +43,9 @@ class RunReport(Model):
     seconds: float
     """Of the latest run, planning and start included."""
     rows_per_second: float
+    plan: PlanCounts | None = None
+    """What the latest plan has seen."""
+    funnel: Funnel | None = None
 
     @property
     def failure_share(self) -> float:
@@ -86,6 +92,15 @@ def make_report(
     )
 
 
+def read_report(run_dir: Path) -> RunReport | None:
+    """Return the report of the latest run into a directory; ``None`` if there is none yet. Raises ``ShardCorrupt``."""
+    path = run_dir / REPORT_NAME
+    try:
+        return RunReport.model_validate_json(path.read_bytes()) if path.exists() else None
+    except (OSError, ValidationError) as error:
+        raise ShardCorrupt(f"{path} cannot be read; delete it and run again: it is made anew") from error
+
+
 def save_report(run_dir: Path, report: RunReport) -> None:
     """Write the report beside the shards. Raises ``StorageFailed``."""
     write_text(run_dir / REPORT_NAME, report.model_dump_json(indent=2) + "\n")
@@ -114,4 +129,7 @@ def report_lines(report: RunReport) -> list[tuple[str, str]]:
     ]
     if report.unplanned:
         lines.insert(3, ("of other plans", f"{report.unplanned:,} rows (a smaller --limit, or changed sources)"))
+    if report.funnel is not None:
+        lines += [("yield", "of all functions and inputs, what was left after each stage")]
+        lines += funnel_lines(report.funnel, examples=False)
     return lines if report.failures else [line for line in lines if line[0] != "  by reason"]

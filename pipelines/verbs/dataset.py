@@ -1,11 +1,13 @@
-"""``tracegen dataset show|stats``: rows and numbers of what was written."""
+"""``tracegen dataset show|stats|validate``: rows and numbers of what was written, and whether it is sound."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from pipelines.dataset_stats import dataset_statistics, statistics_lines
+from pipelines.funnel import funnel_lines
 from pipelines.lookup import documents_of_row, row_by_id, row_by_number
+from pipelines.validate import validate_run, validation_lines
 from schemas.errors import UsageError
 from schemas.failure import Failure
 from schemas.trace_record import TraceRecord
@@ -14,7 +16,7 @@ from tracegen.render.terminal_text import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the two commands and their arguments."""
+    """Add the commands and their arguments."""
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     show = commands.add_parser("show", help="one row, for people")
     _directory(show)
@@ -26,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stats = commands.add_parser("stats", help="numbers of the whole data set")
     _directory(stats)
     stats.add_argument("--json", action="store_true", help="as JSON")
+    validate = commands.add_parser(
+        "validate", help="check files, ids, records and documents; exit code 1 if any is bad"
+    )
+    _directory(validate)
+    validate.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _directory(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     if not (arguments.directory / "_manifest").is_dir():
         raise UsageError(f"{arguments.directory} is no data set of tracegen: it has no _manifest; give the -o of a run")
-    return _show(arguments) if arguments.command == "show" else _stats(arguments)
+    commands = {"show": _show, "stats": _stats, "validate": _validate}
+    return commands[arguments.command](arguments)
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -87,5 +95,18 @@ def _stats(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(numbers.model_dump_json(indent=2) + "\n")
     else:
-        sys.stdout.writelines(f"{label:<17} {printable(text)}\n" for label, text in statistics_lines(numbers))
+        lines = statistics_lines(numbers)
+        if numbers.funnel is not None:
+            lines += [("yield", "of all functions and inputs, what was left after each stage")]
+            lines += funnel_lines(numbers.funnel, examples=True)
+        sys.stdout.writelines(f"{label:<17} {printable(text)}\n" for label, text in lines)
     return 0
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    validation = validate_run(arguments.directory)
+    if arguments.json:
+        sys.stdout.write(validation.model_dump_json(indent=2) + "\n")
+    else:
+        sys.stdout.writelines(f"{printable(line)}\n" for line in validation_lines(validation))
+    return 1 if validation.problems else 0

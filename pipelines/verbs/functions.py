@@ -10,10 +10,11 @@ from pipelines.functions import run_functions
 from pipelines.report import RunReport, report_lines
 from schemas.errors import UsageError
 from schemas.limits import Limits
+from tracegen.sources.base import ROW_FORMS
 
 _SOURCES: Final = (
-    "FILE.jsonl (rows of code and input), FILE.py or a folder (their doctests), module:NAME (doctests of an installed "
-    "module), or FILE.py 'CALL' (a call expression)"
+    "FILE.jsonl[.gz], a Parquet or Arrow file, folder or glob, hf://datasets/OWNER/NAME (rows of code), FILE.py or a "
+    "folder (their doctests), module:NAME or package:NAME==VERSION (doctests), or FILE.py 'CALL' (a call expression)"
 )
 
 
@@ -31,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", choices=["full", "rerun", "none"], help="of determinism (default: full)")
     parser.add_argument("--pure", action="store_true", default=None, help="refuse C twins of the traced module")
     parser.add_argument("--trace-package", dest="trace_packages", action="append", metavar="NAME", help="repeatable")
+    parser.add_argument(
+        "--column", dest="columns", action="append", metavar="OURS=THEIRS", help="e.g. code=files[].content; repeatable"
+    )
+    parser.add_argument("--form", choices=ROW_FORMS, help="of all rows (default: told by their columns)")
     parser.add_argument("--licence", metavar="SPDX", help="of the sources (default: unknown)")
     parser.add_argument("--seed", type=int, metavar="N", help="of the random module (default: 0)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
@@ -57,7 +62,16 @@ def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
         if name.startswith("limits.")
     }
     flags = {name: value for name, value in given.items() if name in RunConfig.model_fields}
+    if "columns" in flags:
+        flags["columns"] = dict(map(_selector, flags["columns"]))
     return {**flags, "limits": limits} if limits else flags
+
+
+def _selector(text: str) -> tuple[str, str]:
+    ours, sign, theirs = text.partition("=")
+    if not sign:
+        raise UsageError(f"--column {text!r} has no `=`; allowed: OURS=THEIRS, e.g. code=content")
+    return ours, theirs
 
 
 def run(arguments: argparse.Namespace) -> int:

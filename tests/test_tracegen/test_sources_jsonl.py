@@ -14,7 +14,7 @@ from planning import SETTINGS, plan, texts, trace_ids
 from schemas.arrow import failures_to_table
 from schemas.job import TraceJob
 from tracegen.sources import PlanSettings, PlanStatistics, plan_sources
-from tracegen.sources.json_lines import INPUTS_PER_JOB
+from tracegen.sources.code_rows import INPUTS_PER_JOB
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "tests" / "data" / "functions_sample.jsonl"
@@ -101,7 +101,6 @@ BAD_ROWS: list[tuple[object, str, str]] = [
     (b"9" * 5_000, "bad_row", "line 2: not JSON"),
     ([1], "bad_row", "holds a list"),
     ({"input": "1"}, "bad_row", "lacks column `code`"),
-    ({"code": IDENTITY}, "bad_row", "exactly one of `input` and `call`"),
     ({"code": IDENTITY, "input": "1", "call": "f(1)"}, "bad_row", "exactly one of `input` and `call`"),
     ({"code": 7, "input": "1"}, "bad_row", "column `code` holds a number"),
     ({"code": IDENTITY, "input": 1}, "bad_row", "column `input` holds a number"),
@@ -225,7 +224,7 @@ def test_no_line_stops_a_plan(tmp_path: Path, lines: list[bytes]) -> None:
     jobs, failures = plan(write(tmp_path, *lines, good), statistics=statistics)
     assert "f('the last')" in texts(jobs)
     assert statistics.rows == 1 + sum(1 for line in lines if line.strip())
-    assert statistics.inputs + statistics.failures >= statistics.rows
+    assert statistics.inputs + statistics.failures + statistics.code_without_inputs >= statistics.rows
     failures_to_table(failures)
 
 
