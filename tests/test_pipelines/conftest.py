@@ -5,14 +5,21 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
+from engine_image import image_or_skip
 from shard_rows import Rows
 
 from pipelines.ray_session import ray_session
+from sandboxes.api import ImageRef
 
 
 @pytest.fixture
 def rows() -> Rows:
     return Rows()
+
+
+@pytest.fixture(scope="session")
+def docker_image() -> ImageRef:
+    return image_or_skip()
 
 
 @pytest.fixture(scope="session")

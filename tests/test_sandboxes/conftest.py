@@ -1,15 +1,14 @@
-"""Pools for the tests; a missing container engine is a failure when ``TRACEGEN_REQUIRE_DOCKER=1``, else a skip."""
+"""Pools for the tests."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from engine_image import image_or_skip
 from sandbox_jobs import text_spec
 
 from sandboxes import open_pool, resolve_image
 from sandboxes.api import ImageRef, Pool, PoolSpec
-from schemas.errors import BackendUnavailable
 
 
 @pytest.fixture(scope="session")
@@ -19,12 +18,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> PoolSpec:
 
 @pytest.fixture(scope="session")
 def docker_image() -> ImageRef:
-    try:
-        return resolve_image("docker")
-    except BackendUnavailable as error:
-        if os.environ.get("TRACEGEN_REQUIRE_DOCKER") == "1":
-            pytest.fail(f"TRACEGEN_REQUIRE_DOCKER=1, but {error}")
-        pytest.skip(str(error))
+    return image_or_skip()
 
 
 @pytest.fixture(scope="session")

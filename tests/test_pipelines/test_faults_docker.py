@@ -1,0 +1,141 @@
+"""SIGKILL of containers, of their driver and of the container engine: the rows are those of an undisturbed run."""
+
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from engines import SecondEngine, second_engine_lack
+from fault_runs import Command, check_nothing_left, contents, report, rows_of, shoot, until, write_rows
+
+from pipelines.manifests import finished_ids
+from sandboxes.docker.owners import OWNER_LABEL
+
+pytestmark = pytest.mark.docker
+SEED = 20261123
+
+
+@pytest.fixture
+def client(docker_image: object) -> Iterator["docker.APIClient"]:
+    client = docker.APIClient()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_rows(tmp_path_factory.mktemp("corpus") / "rows.jsonl", rows_of(24))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(source: Path, docker_image: object) -> dict[str, Any]:
+    command = Command(source, source.with_name("undisturbed"))
+    assert command.finish()["rows"] == 51
+    return contents(command.out)
+
+
+def of(client: "docker.APIClient", pids: set[int], states: tuple[str, ...] = ("running",)) -> list[str]:
+    """Return the containers that belong to processes."""
+    found = client.containers(all=True, filters={"label": OWNER_LABEL})
+    owners = {str(pid) for pid in pids}
+    return [
+        each["Id"]
+        for each in found
+        if each["State"] in states and each["Labels"][OWNER_LABEL].partition(":")[0] in owners
+    ]
+
+
+def none_runs(client: "docker.APIClient", pids: set[int]) -> bool:
+    return not of(client, pids)
+
+
+def check_complete(command: Command, expected: dict[str, Any]) -> None:
+    assert command.finish()["complete"]
+    assert contents(command.out) == expected
+    assert command.finish()["done_now"] == 0
+
+
+def test_containers_killed_under_a_run_lose_nothing(
+    source: Path, undisturbed: dict[str, Any], client: "docker.APIClient", tmp_path: Path
+) -> None:
+    command = Command(source, tmp_path / "out")
+    moments = random.Random(SEED)
+    process = command.start()
+    killed = 0
+    for _ in range(3):
+        assert until(lambda: bool(of(client, {process.pid})) or process.poll() is not None)
+        time.sleep(moments.uniform(0, 0.7))
+        for container in of(client, {process.pid})[:1]:
+            subprocess.run(["docker", "kill", container], check=False, capture_output=True)
+            killed += 1
+    assert report(process)["done_now"] == 53
+    assert killed >= 2
+    assert contents(command.out) == undisturbed
+    assert of(client, {process.pid}) == []
+
+
+def test_a_killed_driver_leaves_no_container_and_loses_nothing(
+    source: Path, undisturbed: dict[str, Any], client: "docker.APIClient", tmp_path: Path
+) -> None:
+    command = Command(source, tmp_path / "out")
+    moments = random.Random(SEED)
+    drivers: set[int] = set()
+    for _ in range(3):
+        process = command.start()
+        time.sleep(moments.uniform(0.5, 3))
+        shoot(process.pid)
+        process.communicate()
+        check_nothing_left(command)
+        assert until(partial(none_runs, client, {process.pid})), "a container outlived its driver"
+        drivers.add(process.pid)
+    check_complete(command, undisturbed)
+    assert of(client, drivers, ("created", "exited", "dead")) == []
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_ray_workers_and_the_driver_killed_with_their_containers_lose_nothing(
+    source: Path, undisturbed: dict[str, Any], client: "docker.APIClient", tmp_path: Path
+) -> None:
+    command = Command(source, tmp_path / "out", ("--executor", "ray", "--workers", "2"))
+    process = command.start()
+    assert until(lambda: len(finished_ids(command.out)) > 5, 90)
+    workers = set(command.processes("ray::WorkerHost"))
+    assert of(client, workers)
+    for pid in list(workers)[:1]:
+        shoot(pid)
+    time.sleep(1)
+    workers |= set(command.processes("ray::WorkerHost"))
+    shoot(process.pid)
+    process.communicate()
+    check_nothing_left(command)
+    assert until(lambda: not of(client, workers)), "a container outlived its worker"
+    check_complete(command, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(second_engine_lack() != "", reason=second_engine_lack() or "-")
+def test_a_killed_engine_ends_the_run_cleanly_and_the_next_completes_it(
+    source: Path, undisturbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SecondEngine(tmp_path / "engine") as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.address)
+        command = Command(source, tmp_path / "out")
+        process = command.start()
+        assert until(lambda: len(finished_ids(command.out)) > 5, 120)
+        engine.kill()
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 3, errors
+        assert "container engine" in errors.splitlines()[-1]
+        assert "Traceback" not in errors
+        kept = finished_ids(command.out)
+        assert 5 < len(kept) < 53
+        engine.start()
+        check_complete(command, undisturbed)
+        listed = subprocess.run(["docker", "ps", "--all", "--quiet"], capture_output=True, text=True, check=True)
+        assert listed.stdout == "", "the dead engine's containers are still there"
