@@ -24,6 +24,7 @@ from tracegen.render.prose_templates import (
     DELETES,
     ENDINGS,
     EXCEPTIONS,
+    HOLDS,
     LEAVES,
     LEFT_OUT,
     LINES,
@@ -113,8 +114,10 @@ class _Narrator:
         """Tell what changed in the frame while others ran."""
         if step.event.kind == "call" or not step.arrived:
             return []
-        templates = MEANWHILE if step.event.frame in self._told else UNDER_WAY
-        return [self._say(templates, what=step.code.name), *self._changes(step.arrived)]
+        if step.event.frame in self._told:
+            return [self._say(MEANWHILE, what=step.code.name), *self._changes(step.arrived)]
+        held = [self._say(HOLDS, name=change.name, value=change.after or "") for change in step.arrived]
+        return [self._say(UNDER_WAY, what=step.code.name), *held]
 
     def _event(self, step: Step) -> list[Segment]:
         event = step.event

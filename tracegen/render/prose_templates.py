@@ -46,6 +46,7 @@ MEANWHILE: Final[Templates] = (
     "In `{what}` something has changed since it was last told.",
 )
 UNDER_WAY: Final[Templates] = ("`{what}` is under way.", "`{what}` has been running before.")
+HOLDS: Final[Templates] = ("`{name}` is `{value}`.", "Its `{name}` is `{value}`.")
 BINDS: Final[Templates] = (
     "`{name}` is now `{value}`.",
     "`{name}` is bound to `{value}`.",
@@ -66,5 +67,5 @@ LEFT_OUT: Final[dict[str, Templates]] = {
         "(The call of `{what}` is stepped over, {counted}.)",
         "(`{what}` runs, {counted}; not told here.)",
     ),
-    "cut": ("(Not told here: `{what}`, {counted}.)",),
+    "cut": ("(The {what} are not told here, {counted}.)",),
 }
