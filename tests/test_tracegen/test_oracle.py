@@ -38,7 +38,7 @@ def test_real_functions_replay(interpreter: Interpreter) -> None:
 
 
 def _real_functions() -> Path:
-    return CRUXEVAL if CRUXEVAL.exists() else ROOT / "tests/data/functions.jsonl"
+    return CRUXEVAL if CRUXEVAL.exists() else ROOT / "tests/data/functions_sample.jsonl"
 
 
 GUEST = oracle.load(str(ROOT), "tracegen.guest")

@@ -400,6 +400,33 @@ def test_support_modules_are_own_code(primary: Pool) -> None:
     assert [chunk.path for chunk in row.sources] == ["pack/mod.py", "pack/tools.py", "<main>"]
 
 
+def test_a_package_that_imports_the_module_does_not_make_it_run_twice(primary: Pool) -> None:
+    init = "runs = []\nfrom .mod import f\n"
+    support = ({"name": "pack", "path": "pack/__init__.py", "text": init, "is_package": True},)
+    text = "from . import runs\nruns.append(__name__)\n\ndef f():\n    return list(runs)\n"
+    module = {"name": "pack.mod", "path": "pack/mod.py", "text": text}
+    row = run_row(primary, make_job("", "f()", module=module, support=support))
+    assert isinstance(row, TraceRecord)
+    assert row.events[-1].value == "['pack.mod']"
+
+
+def test_an_asynchronous_generator_yields_its_values(primary: Pool) -> None:
+    source = """
+    import asyncio
+
+    async def ticks():
+        yield [1]
+
+    async def drain():
+        return [item async for item in ticks()]
+
+    def f():
+        return asyncio.run(drain())
+    """
+    events = events_of(run_record(primary, source, "f()"), "ticks")
+    assert [event.value for event in events if event.kind == "yield"] == ["[1]"]
+
+
 def test_preloaded_modules_do_not_hide_support(primary: Pool) -> None:
     """The recorder itself imports json: a job that brings its own json gets its own."""
     module = {

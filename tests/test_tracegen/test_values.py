@@ -135,6 +135,13 @@ def test_cuts_are_counted_and_a_change_beyond_them_shows() -> None:
     assert text([[[[]]]], depth=2) == "[[[... <+1 items>]]]"
 
 
+@pytest.mark.parametrize("value", [b"\xff" * 20_000, "\x01" * 20_000, "\U000e0001" * 6_000, bytearray(9_000)])
+def test_escapes_count_towards_the_limit(value: Any) -> None:
+    shown = text(value)
+    assert len(shown) < 10_060
+    assert "...<+" in shown
+
+
 def test_ints_beyond_the_digits_limit_are_hexadecimal() -> None:
     assert text(10**5_000) == hex(10**5_000)
     assert text(10**400) == str(10**400)

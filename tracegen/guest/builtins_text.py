@@ -42,9 +42,16 @@ def integer(renderer: ValueRenderer, value: int, depth: int) -> str:
         return renderer.leaf(hex(value))
 
 
-def _cut(renderer: ValueRenderer, shown: str, value: bytes, rest: int, unit: str) -> str:
-    # The digest makes a change beyond the cut visible.
-    mark = "...<+%d %s #%s>" % (rest, unit, blake2b(value, digest_size=4).hexdigest())
+def _cut(renderer: ValueRenderer, value: Any, whole: bytes, unit: str) -> str:
+    """Return as much of a text as fits, the count of the rest, and a digest by which a change beyond the cut shows."""
+    room = max(renderer.left, 16)
+    size = room
+    shown = repr(value[:size])
+    # Escapes make a text up to ten times longer than its characters.
+    while len(shown) > room + 3 and size > 1:
+        size = max(1, size * room // len(shown))
+        shown = repr(value[:size])
+    mark = "...<+%d %s #%s>" % (len(value) - size, unit, blake2b(whole, digest_size=4).hexdigest())
     renderer.left -= len(shown) + len(mark)
     return shown + mark
 
@@ -52,18 +59,21 @@ def _cut(renderer: ValueRenderer, shown: str, value: bytes, rest: int, unit: str
 def string(renderer: ValueRenderer, value: str, depth: int) -> str:
     """Render a str; a long one is cut, with the count of what is left out and a digest of the whole."""
     room = max(renderer.left, 16)
-    if len(value) <= room:
-        return renderer.leaf(repr(value))
-    whole = value.encode("utf-8", "surrogatepass")
-    return _cut(renderer, repr(value[:room]), whole, len(value) - room, "characters")
+    text = repr(value) if len(value) <= room else ""
+    if text and len(text) <= room + 2:
+        renderer.left -= len(text)
+        return text
+    return _cut(renderer, value, value.encode("utf-8", "surrogatepass"), "characters")
 
 
 def byte_string(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render bytes or bytearray, cut like a str."""
     room = max(renderer.left, 16)
-    if len(value) <= room:
-        return renderer.leaf(repr(value))
-    return _cut(renderer, repr(value[:room]), bytes(value), len(value) - room, "bytes")
+    text = repr(value) if len(value) <= room else ""
+    if text and len(text) <= room + 2:
+        renderer.left -= len(text)
+        return text
+    return _cut(renderer, value, bytes(value), "bytes")
 
 
 def pieces(renderer: ValueRenderer, items: Iterable[Any], length: int, depth: int) -> Pieces:

@@ -77,29 +77,38 @@ class JobImporter:
 
     def prepare(self, name: str) -> ModuleType:
         """Return a new module object, not executed yet; it stands in ``sys.modules`` under its name."""
-        # The recorder or an earlier import may have loaded others under these names.
-        for own in self.modules:
-            sys.modules.pop(own, None)
-        parent = name.rpartition(".")[0]
-        if parent:
-            importlib.import_module(parent)
-        module = importlib.util.module_from_spec(self._spec(self.modules[name]))
-        sys.modules[name] = module
-        return module
+        self._forget()
+        return self._made(name)
 
     def load(self, name: str) -> ModuleType:
-        """Execute a module afresh and return it.
+        """Execute a module afresh, its packages first, and return it.
 
         Raises whatever the module's body raises.
         """
-        module = self.prepare(name)
+        self._forget()
         # A C twin that is loaded already would be found without asking any finder.
         hidden = {twin: sys.modules.pop(twin) for twin in self.blocked if twin in sys.modules}
         try:
-            cast(Any, module.__spec__).loader.exec_module(module)
+            parent = name.rpartition(".")[0]
+            if parent:
+                importlib.import_module(parent)
+            # A package may import its modules itself.
+            if name not in sys.modules:
+                module = self._made(name)
+                cast(Any, module.__spec__).loader.exec_module(module)
         finally:
             sys.modules.update(hidden)
-        return sys.modules.get(name, module)
+        return sys.modules[name]
+
+    def _forget(self) -> None:
+        # The recorder or an earlier import may have loaded others under these names.
+        for own in self.modules:
+            sys.modules.pop(own, None)
+
+    def _made(self, name: str) -> ModuleType:
+        module = importlib.util.module_from_spec(self._spec(self.modules[name]))
+        sys.modules[name] = module
+        return module
 
 
 def _installed_locations(name: str) -> List[str]:

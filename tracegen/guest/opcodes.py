@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import gc
 import sys
 from types import CodeType, FrameType
 from typing import FrozenSet
@@ -20,6 +21,7 @@ _RETURNS = _codes("RETURN_VALUE", "RETURN_CONST")
 _YIELDS = _codes("YIELD_VALUE")
 _YIELD_FROM = _codes("YIELD_FROM")
 _AWAITING = _codes("FOR_ITER", "YIELD_FROM", "SEND", "END_SEND")
+_HEAP_TYPE = 1 << 9
 _CACHE = _codes("CACHE")
 _SEND = _codes("SEND")
 _RESUME = _codes("RESUME")
@@ -46,6 +48,14 @@ def is_yield(frame: FrameType) -> bool:
     if _at(code, last) in _YIELDS or (_at(code, last) in _RESUME and _at(code, last - 2) in _YIELDS):
         return True
     return _BEFORE_3_11 and _at(code, last + 2) in _YIELD_FROM
+
+
+def yielded(value: object) -> object:
+    """Return what was yielded: asynchronous generators hand their values out in a wrapper of the interpreter's."""
+    if type(value).__name__ != "async_generator_wrapped_value" or type(value).__flags__ & _HEAP_TYPE:
+        return value
+    inner = gc.get_referents(value)
+    return inner[0] if inner else value
 
 
 def is_internal_stop(frame: FrameType, kind: object) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Callable, List, NamedTuple, Optional, TypeVar
 
 from .codes import CodeTable
 from .frame_state import FrameState
-from .opcodes import is_internal_stop, is_return, is_yield
+from .opcodes import is_internal_stop, is_return, is_yield, yielded
 from .values import ValueRenderer
 from .wire import WireWriter, encode, encode_event
 
@@ -140,7 +140,7 @@ class Recorder:
 
     def _leave(self, state: FrameState, frame: FrameType, arg: Any) -> None:
         if state.info.generator and is_yield(frame) and not (state.unwinding and arg is None):
-            self._write(state, frame, "y", self.renderer.render(arg))
+            self._write(state, frame, "y", self.renderer.render(yielded(arg)))
         elif is_return(frame):
             self._write(state, frame, "r", self.renderer.render(arg))
         else:
