@@ -8,6 +8,7 @@ from typing import Final
 
 from pipelines.atomic import TEMPORARY_SUFFIX, storage_errors
 from pipelines.manifests import manifests
+from pipelines.storage_probe import check_storage, no_locks
 from schemas.errors import UsageError
 
 LOCK_NAME: Final = ".lock"
@@ -16,7 +17,10 @@ _TABLES: Final = ("traces", "documents", "failures", "_manifest")
 
 @contextmanager
 def run_lock(run_dir: Path) -> Iterator[None]:
-    """Hold the directory; made if need be. Raises ``UsageError`` if another run holds it, ``StorageFailed``."""
+    """Hold the directory; made if need be. Raises ``UsageError`` if another run holds it, ``StorageFailed``.
+
+    Its file system is tried first: on one without locks or atomic renames there is no run.
+    """
     with storage_errors(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
         file = (run_dir / LOCK_NAME).open("w")
@@ -25,6 +29,9 @@ def run_lock(run_dir: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UsageError(f"another run is writing to {run_dir}; wait for it, or choose another -o") from error
+        except OSError as error:
+            raise no_locks(run_dir, error) from error
+        check_storage(run_dir)
         yield
 
 
