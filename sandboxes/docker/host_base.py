@@ -46,6 +46,19 @@ _PROBE = (
 )
 _UNUSABLE = re.compile(r"_tkinter\.|_test|_ctypes_test|xxlimited|_xxtest")
 """Extension modules whose libraries or Python half are left out, or which only the skipped tests use."""
+_WHEEL_LIBRARIES = (
+    "libnss_files.so.2",  # before glibc 2.34 user names need it
+    "libdl.so.2",
+    "libgcc_s.so.1",
+    "libm.so.6",
+    "libpthread.so.0",
+    "libresolv.so.2",
+    "librt.so.1",
+    "libstdc++.so.6",
+    "libutil.so.1",
+    "libz.so.1",
+)
+"""Beside what the interpreter needs: libraries that compiled wheels take for granted (PEP 600, ``manylinux``)."""
 _LIBRARY = re.compile(r"^\s*(?:(?P<name>\S+) => )?(?P<path>/\S+) \(0x[0-9a-f]+\)$")
 
 
@@ -101,7 +114,7 @@ class HostTree:
                 _add(archive, file)
 
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the layout changes, so that older images are not taken for this one's."""
 
 
@@ -173,8 +186,9 @@ def _shared_libraries(binaries: list[Path]) -> list[HostFile]:
     if "libc.so.6" not in found:
         raise ImageUnavailable("the interpreter is not linked to the GNU C library; give --base an image with Python")
     home = found["libc.so.6"].parent
-    if (home / "libnss_files.so.2").exists():
-        found["libnss_files.so.2"] = home / "libnss_files.so.2"  # before glibc 2.34 user names need it
+    for name in _WHEEL_LIBRARIES:
+        if name not in found and (home / name).exists():
+            found[name] = home / name
     files = [HostFile(str(home / name).lstrip("/"), path.resolve()) for name, path in found.items()]
     return [*files, HostFile(loader.lstrip("/"), Path(loader).resolve())]
 
