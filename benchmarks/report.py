@@ -27,12 +27,17 @@ class Measurement:
         return self.value <= self.bar if self.most else self.value >= self.bar
 
 
+def parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser of ``[--quick] [--json FILE]``."""
+    found = argparse.ArgumentParser(description=description)
+    found.add_argument("--quick", action="store_true", help="fewer rounds: shows that it runs, not how fast")
+    found.add_argument("--json", type=Path, metavar="FILE", help="also write the measurements there")
+    return found
+
+
 def arguments(description: str) -> argparse.Namespace:
     """Parse ``[--quick] [--json FILE]``."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: shows that it runs, not how fast")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the measurements there")
-    return parser.parse_args()
+    return parser(description).parse_args()
 
 
 def report(measurements: list[Measurement], json_file: Path | None, unprinted: Sequence[Measurement] = ()) -> int:

@@ -38,6 +38,7 @@ def rows_of(functions: int, inputs: int = 2) -> list[dict[str, Any]]:
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     """Write a corpus."""
+    path.parent.mkdir(exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
