@@ -33,14 +33,17 @@ def serve(source: int, sink: int) -> None:
         return os.read(source, count)
 
     sys.modules["__main__"] = ModuleType("__main__")  # jobs find nothing of the bootstrap in theirs
+    settings = None
     try:
         _, body = frames.read_frame(read, frames.JSON_BYTES)
         _, archive = frames.read_frame(read, 2**30)
-        server = Server(Settings.from_json(body), source, sink)
+        settings = Settings.from_json(body)
+        server = Server(settings, source, sink)
         server.start(archive)
         server.loop(read)
     except (EOFError, HostGone, BrokenPipeError, ConnectionResetError):
-        return
+        if settings is not None and not settings.contained:
+            remove_tree(settings.scratch)  # the host that made it may have been killed; a live one finds it gone
     except Exception:
         text = traceback.format_exc()[-frames.MESSAGE_BYTES :]
         frames.write_all(sink, frames.pack(frames.FAILED, text.encode("utf-8", "replace")))

@@ -86,8 +86,10 @@ def test_the_server_and_its_job_vanish_with_a_killed_driver(checkout: Path, tmp_
     with _driver("process", checkout, tmp_path) as driver:
         assert _until(lambda: len(_descendants(driver.pid)) == 2)
         below = _descendants(driver.pid)
+        scratch = Path(f"/proc/{below[0]}/cwd").readlink()
         driver.kill()
     assert _until(lambda: not any(Path(f"/proc/{pid}/cwd").exists() for pid in below))
+    assert not scratch.exists(), "its directory was left behind"
 
 
 def _descendants(pid: int) -> list[int]:
