@@ -1,5 +1,6 @@
 """A value that its snapshot calls unchanged renders to the same text, whatever was done to it meanwhile."""
 
+import math
 from collections import deque
 from typing import Any
 
@@ -20,7 +21,36 @@ class Shown(Thing):
         return "Shown"
 
 
-LEAVES = st.sampled_from([0, 1, True, 0.0, -0.0, 1.0, "a", b"a", None, (1, (2,)), ([1],), float("nan"), 10**50])
+def one() -> int:
+    return 1
+
+
+def other() -> int:
+    return 2
+
+
+LEAVES = st.sampled_from(
+    [
+        one,
+        other,
+        Thing,
+        Shown,
+        math,
+        0,
+        1,
+        True,
+        0.0,
+        -0.0,
+        1.0,
+        "a",
+        b"a",
+        None,
+        (1, (2,)),
+        ([1],),
+        float("nan"),
+        10**50,
+    ]
+)
 VALUES: st.SearchStrategy[Any] = st.recursive(
     LEAVES,
     lambda inner: (
@@ -90,9 +120,22 @@ def test_what_has_its_own_repr_or_a_cycle_has_no_snapshot() -> None:
     renderer = ValueRenderer()
     knot: list[Any] = []
     knot.append(knot)
-    for value in (Shown(x=1), [Shown(x=1)], knot, (i for i in ""), len):
+    values: list[Any] = [Shown(x=1), [Shown(x=1)], knot, (i for i in ""), len, [].append]
+    for value in values:
         renderer.render(value)
         assert snapshots.take(value, renderer.structural) is None
+
+
+def test_a_renamed_function_shows() -> None:
+    def local() -> None:
+        return None
+
+    items = [local]
+    node = snapshots.take(items, lambda kind: False)
+    assert node is not None
+    assert node.unchanged(items)
+    local.__qualname__ = "renamed"
+    assert not node.unchanged(items)
 
 
 def test_equal_is_not_unchanged() -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from operator import is_
-from typing import Any, Callable, Iterable, List, Optional, Sequence, cast
+from types import FunctionType, ModuleType
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union, cast
 
 from .guard import instance_dict
 
@@ -19,14 +20,14 @@ _IMMUTABLE_IDS = frozenset(map(id, _IMMUTABLE))
 _WITH_TUPLES = _IMMUTABLE_IDS | {id(tuple)}
 _LARGEST = 100_000
 """Items above which a snapshot costs more memory than rendering costs time."""
-_NODES = 64
-"""Containers in one snapshot; above that a look at each costs as much as rendering."""
+_NODES = 400
+"""Containers and names in one snapshot."""
 
 
 class Node:
     """A container's or object's exact type, its items (a dict's keys), and a dict's or object's values.
 
-    Items that are not immutable are nodes themselves; ``flat`` if there are none.
+    Items that are not immutable are nodes or names themselves; ``flat`` if there are none.
     """
 
     __slots__ = ("flat", "items", "kind", "values")
@@ -54,12 +55,44 @@ class Node:
         if self.flat:
             return all(map(is_, before, now))
         for old, new in zip(before, now):
-            if type(old) is Node:
+            if type(old) is Node or type(old) is Named:
                 if not old.unchanged(new):
                     return False
             elif old is not new:
                 return False
         return True
+
+
+class Named:
+    """A function, class or module: shown by its name alone, and known by it, so that nothing is kept alive."""
+
+    __slots__ = ("kind", "name")
+
+    def __init__(self, kind: type, name: Tuple[Any, ...]) -> None:
+        self.kind = kind
+        self.name = name
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value is shown by the same name."""
+        return type(value) is self.kind and _NAMES[self.kind](value) == self.name
+
+
+def _class_name(value: type) -> Tuple[Any, ...]:
+    return type.__dict__["__module__"].__get__(value), type.__dict__["__qualname__"].__get__(value)
+
+
+_NAMES: Dict[type, Callable[[Any], Tuple[Any, ...]]] = {
+    FunctionType: lambda value: (FunctionType.__dict__["__qualname__"].__get__(value),),
+    ModuleType: lambda value: (vars(ModuleType)["__dict__"].__get__(value).get("__name__"),),
+    type: _class_name,
+}
+
+
+def _named(value: Any, kind: type) -> Optional[Named]:
+    if not (kind is FunctionType or kind is ModuleType or kind is type):
+        return None
+    name = _NAMES[kind](value)
+    return Named(kind, name) if all(type(part) is str for part in name) else None
 
 
 def immutable(value: Any) -> bool:
@@ -85,8 +118,11 @@ class _Taker:
         self.nodes = 0
         self.path: List[int] = []
 
-    def take(self, value: Any) -> Optional[Node]:
+    def take(self, value: Any) -> Union[Node, Named, None]:
         self.nodes += 1
+        named = _named(value, type(value))
+        if named is not None:
+            return named
         if self.nodes > _NODES or id(value) in self.path:
             return None
         self.path.append(id(value))
@@ -97,12 +133,12 @@ class _Taker:
     def _take(self, value: Any, kind: type) -> Optional[Node]:
         if kind is list or kind is tuple or kind is set or kind is frozenset or kind is deque:
             items = self._items(value) if len(value) <= _LARGEST else None
-            return None if items is None else Node(kind, items, None, Node not in map(type, items))
+            return None if items is None else Node(kind, items, None, _is_flat(items))
         namespace = value if kind is dict else instance_dict(value) if self.structural(kind) else None
         if namespace is None or len(namespace) > _LARGEST or not _flat(namespace):
             return None
         values = self._items(namespace.values())
-        return None if values is None else Node(kind, list(namespace), values, Node not in map(type, values))
+        return None if values is None else Node(kind, list(namespace), values, _is_flat(values))
 
     def _items(self, items: Any) -> Optional[List[Any]]:
         done = list(items)
@@ -116,6 +152,11 @@ class _Taker:
         return done
 
 
-def take(value: Any, structural: Callable[[type], bool]) -> Optional[Node]:
+def _is_flat(items: List[Any]) -> bool:
+    kinds = set(map(id, map(type, items)))
+    return id(Node) not in kinds and id(Named) not in kinds
+
+
+def take(value: Any, structural: Callable[[type], bool]) -> Union[Node, Named, None]:
     """Return the snapshot of a value, or ``None``. ``structural``: is a type shown by its attributes alone?"""
     return _Taker(structural).take(value)
