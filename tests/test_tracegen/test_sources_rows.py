@@ -216,7 +216,7 @@ SELECTED = (("code", "files[].content"), ("path", "files[].name"), ("licence", "
 
 
 def test_every_element_of_a_nested_column_is_a_row(tmp_path: Path) -> None:
-    struct_of_lists = {**FILES, "files": {name: [one[name] for one in FILES["files"]] for name in ("content", "name")}}  # type: ignore[index, attr-defined]
+    struct_of_lists = {**FILES, "files": {name: [one[name] for one in FILES["files"]] for name in ("content", "name")}}  # type: ignore[attr-defined]
     for content in (FILES, struct_of_lists):
         jobs, failures = plan(write(tmp_path, content), settings=settings(columns=SELECTED))
         assert not failures
