@@ -1,6 +1,6 @@
 """The view of a budget: the smallest elision that makes a text fit, and the name of what was done."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,8 +22,9 @@ OVER: Final = "over"
 class Budget:
     """Shortens a record until its text is of at most ``most`` units, as ``Request.measure`` counts them.
 
-    Tried in this order: the whole; loops, with ever fewer iterations kept; then the deepest calls stepped over, level
-    by level, down to the entry point; then cuts into ever shorter episodes. ``Viewed.done`` names what was done.
+    The first of these that fits: the whole; loops, with as many iterations as possible; then also the deepest calls
+    stepped over, as few levels as possible, the entry point kept; then also cuts, each try half as long as the one
+    before. ``Viewed.done`` names what was done.
     """
 
     most: int
@@ -35,36 +36,67 @@ class Budget:
         return f"budget({self.most})"
 
     def pieces(self, viewed: Viewed, request: Request) -> list[Viewed]:
-        """Return the first try that fits, or the last one, marked. Raises ``UsageError`` without a measure."""
+        """Return what fits, or else what is shortest, marked. Raises ``UsageError`` without a measure."""
         measure = request.measure
         if measure is None:
             raise UsageError(f"{self.name} needs a text to count; give it to render_documents or tracegen render")
         if measure(viewed.record) <= self.most:
             return [replace(viewed, done="whole")]
-        pieces, done = [viewed], "whole"
-        for view in _tries(viewed.record):
-            pieces, done = view.pieces(viewed, request), view.name
-            if all(measure(piece.record) <= self.most for piece in pieces):
-                return [replace(piece, done=done) for piece in pieces]
-        return [replace(piece, done=f"{done},{OVER}") for piece in pieces]
+        return _Fitting(viewed, request, lambda record: measure(record) <= self.most).pieces()
 
 
-def _tries(record: TraceRecord) -> Iterator[View]:
-    shortest: list[View] = []
-    keep = greatest_iteration(record) // 2
-    while keep:
-        shortest = [Loops(keep)]
-        yield Chain(tuple(shortest))
-        keep //= 2
-    deepest, entry = _depths(record)
-    loops = shortest
-    for depth in range(deepest - 1, entry - 1, -1):
-        shortest = [*loops, Depth(depth)]
-        yield Chain(tuple(shortest))
-    events = len(record.events) // 2
-    while events:
-        yield Chain((*shortest, Cut(events)))
-        events //= 2
+@dataclass(slots=True)
+class _Fitting:
+    viewed: Viewed
+    request: Request
+    fits: Callable[[TraceRecord], bool]
+
+    def pieces(self) -> list[Viewed]:
+        """Try one kind of elision after the other, each on top of the most that the ones before can do."""
+        record = self.viewed.record
+        keeps = range(1, greatest_iteration(record))
+        found = self._greatest(keeps, lambda keep: (Loops(keep),))
+        loops = (Loops(1),) if keeps else ()
+        deepest, entry = _depths(record)
+        depths = range(entry, deepest)
+        found = found or self._greatest(depths, lambda depth: (*loops, Depth(depth)))
+        if found:
+            return found
+        shortest = (*loops, Depth(entry)) if depths else loops
+        return self._cut(shortest)
+
+    def _taken(self, views: tuple[View, ...]) -> list[Viewed]:
+        done = Chain(views).name or "whole"
+        return [replace(piece, done=done) for piece in Chain(views).pieces(self.viewed, self.request)]
+
+    def _fitting(self, views: tuple[View, ...]) -> list[Viewed] | None:
+        pieces = self._taken(views)
+        return pieces if all(self.fits(piece.record) for piece in pieces) else None
+
+    def _greatest(self, sizes: Sequence[int], views: Callable[[int], tuple[View, ...]]) -> list[Viewed] | None:
+        """Return the pieces of the greatest size that fits; a greater size is taken to make a longer text."""
+        found = self._fitting(views(sizes[0])) if sizes else None
+        low, high = 0, len(sizes)
+        while found and high - low > 1:
+            middle = (low + high) // 2
+            pieces = self._fitting(views(sizes[middle]))
+            found = pieces or found
+            low, high = (middle, high) if pieces else (low, middle)
+        return found
+
+    def _cut(self, shortest: tuple[View, ...]) -> list[Viewed]:
+        pieces = self._taken(shortest)
+        size = max(len(piece.events) - piece.opening for piece in pieces)
+        # Every part has the source: where that is too long, parts would only repeat it.
+        bare = self.viewed.record.model_copy(update={"events": (), "frames": (), "elisions": ()})
+        while size > 1 and self.fits(bare):
+            size = (size + 1) // 2
+            found = self._fitting((*shortest, Cut(size)))
+            if found:
+                return found
+        if size == 1:
+            pieces = self._taken((*shortest, Cut(1)))
+        return [replace(piece, done=f"{piece.done},{OVER}") for piece in pieces]
 
 
 def _depths(record: TraceRecord) -> tuple[int, int]:

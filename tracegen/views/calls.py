@@ -94,22 +94,26 @@ class Inline:
             return "in" if Random(source).random() < self.probability else "out"  # noqa: S311  a draw, not a secret
 
         found = assemble(record, _Homes(viewed, decide).plan())
-        return [piece.viewed(viewed, self._dressed(record, root, piece)) for root, piece in found.items()]
-
-    def _dressed(self, record: TraceRecord, root: int, piece: Piece) -> TraceRecord:
-        view = piece.record(record)
-        if root == _MAIN_PIECE:
-            return view
-        return _with_sources_above(record, rooted(record, view, root), set(piece.parents))
+        above = _codes_above(record)
+        return [piece.viewed(viewed, _dressed(record, root, piece, above)) for root, piece in found.items()]
 
 
-def _with_sources_above(record: TraceRecord, view: TraceRecord, above: set[int]) -> TraceRecord:
-    """Keep the sources of ``above`` and of every frame that was first entered above one of them."""
-    for frame in record.frames:
-        if frame.parent in above:
-            above.add(frame.uid)
-    codes = [record.codes[record.frame(uid).code] for uid in sorted(above)]
-    return view.model_copy(update={"sources": used_sources(view, codes)})
+def _codes_above(record: TraceRecord) -> dict[int, set[int]]:
+    """Return for every frame the codes that it and the frames first entered above it run."""
+    above = {frame.uid: {frame.code} for frame in record.frames}
+    for frame in reversed(record.frames):
+        if frame.parent is not None:
+            above[frame.parent] |= above[frame.uid]
+    return above
+
+
+def _dressed(record: TraceRecord, root: int, piece: Piece, above: dict[int, set[int]]) -> TraceRecord:
+    view = piece.record(record)
+    if root == _MAIN_PIECE:
+        return view
+    view = rooted(record, view, root)
+    codes = sorted(set().union(*(above[uid] for uid in piece.parents)))
+    return view.model_copy(update={"sources": used_sources(view, [record.codes[code] for code in codes])})
 
 
 def step_over(viewed: Viewed, chosen: Callable[[Site], bool]) -> list[Viewed]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from schemas.trace_record import VIEW_ELISIONS, Elision
 from tracegen.views.base import Request
@@ -37,10 +38,10 @@ class Cut:
 
 
 def _marked(pieces: Sequence[Viewed]) -> list[Viewed]:
-    sizes = [_size(piece) for piece in pieces]
+    sums = list(accumulate(map(_size, pieces), initial=0))
     marked = []
     for number, piece in enumerate(pieces):
-        before, after = sum(sizes[:number]), sum(sizes[number + 1 :])
+        before, after = sums[number], sums[-1] - sums[number + 1]
         last = len(piece.record.events) - 1
         elisions = [Elision("cut", -1, 0, "earlier events", before)] if before else []
         elisions += piece.record.elisions

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from schemas.document import Episode
 from schemas.trace_record import MAIN_PATH, Code, Event, Outcome, Output, SourceChunk, TraceRecord
@@ -111,9 +112,19 @@ def used_sources(piece: TraceRecord, codes: Iterable[Code]) -> tuple[SourceChunk
 
 
 def _holds_line(chunk: SourceChunk, lines: set[tuple[str, int]]) -> bool:
-    count = len(physical_lines(chunk.text))
+    count = _count_of_lines(chunk.text)
     return any((chunk.path, chunk.first_line + offset) in lines for offset in range(count))
 
 
 def _holds_class(chunk: SourceChunk, classes: set[tuple[str, str]]) -> bool:
-    return any((chunk.path, name) in classes for name in _CLASS.findall(chunk.text))
+    return any((chunk.path, name) in classes for name in _classes(chunk.text))
+
+
+@lru_cache(maxsize=1024)  # the pieces of a record share its chunks
+def _count_of_lines(text: str) -> int:
+    return len(physical_lines(text))
+
+
+@lru_cache(maxsize=1024)
+def _classes(text: str) -> tuple[str, ...]:
+    return tuple(_CLASS.findall(text))
