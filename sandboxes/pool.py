@@ -11,9 +11,10 @@ from typing import Self
 
 from sandboxes.api import ImageRef, JobOutcome, PoolJob, PoolSpec, PoolStatistics
 from sandboxes.sandbox import IDLE_SECONDS, SERVER_PROCESSES, Sandbox
-from schemas.errors import ProtocolViolation, UsageError
+from schemas.errors import ProtocolViolation, StartFailed, UsageError
 
 CLOSE_SECONDS = 30.0
+START_ATTEMPTS = 3
 LONGEST_WALL_SECONDS = 10.0**6
 _CLOSED = "the pool is closed; open another one"
 Launch = Callable[[], Sandbox]
@@ -40,7 +41,7 @@ class SandboxPool:
         self._closed = False
         try:
             check_spec(spec, size)
-            self._idle.append(self._start())
+            self._idle.append(self._first())
         except BaseException:
             self.close()
             raise
@@ -102,6 +103,16 @@ class SandboxPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _first(self) -> Sandbox:
+        """Start the first sandbox; one that was killed while it started says nothing of the next."""
+        for attempt in itertools.count(1):
+            try:
+                return self._start()
+            except StartFailed as error:
+                if not error.retryable or attempt == START_ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _start(self) -> Sandbox:
         sandbox = self._launch()

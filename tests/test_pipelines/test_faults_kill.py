@@ -66,16 +66,26 @@ def test_a_driver_killed_again_and_again_loses_and_doubles_nothing(
 
 @pytest.mark.ray
 def test_a_driver_killed_under_ray_takes_ray_along_and_loses_nothing(
-    source: Path, undisturbed: dict[str, Any], moments: random.Random, tmp_path: Path
+    source: Path, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
     command = Command(source, tmp_path / "out", (*PROCESS, *RAY))
-    assert kill_driver(command, moments.uniform(1, 5))
     process = command.start()
     assert until(lambda: len(finished_ids(command.out)) > 5, 60)
     assert len(command.processes("ray::WorkerHost")) == 2
     shoot(process.pid)
     process.communicate()
     check_nothing_left(command)
+    check_complete(command, undisturbed)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_driver_killed_under_ray_at_any_moment_loses_and_doubles_nothing(
+    source: Path, undisturbed: dict[str, Any], moments: random.Random, tmp_path: Path
+) -> None:
+    command = Command(source, tmp_path / "out", (*PROCESS, *RAY))
+    for _ in range(5):
+        kill_driver(command, moments.uniform(0.5, 8))
     check_complete(command, undisturbed)
 
 

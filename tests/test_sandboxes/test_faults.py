@@ -290,3 +290,23 @@ def test_closing_a_pool_ends_the_jobs_of_other_threads(pool: Pool) -> None:
 def test_an_executable_that_is_gone_is_named(spec: PoolSpec, process_image: ImageRef) -> None:
     with pytest.raises(EnvironmentLacking, match="/nowhere/python cannot be run"):
         open_pool("process", spec, dataclasses.replace(process_image, executable="/nowhere/python"))
+
+
+def _dying_interpreter(folder: Path, image: ImageRef, deaths: int) -> ImageRef:
+    """Return an interpreter that is killed the first times that it starts."""
+    script = folder / "python"
+    taken = " ".join(f"{folder}/{number}" for number in range(deaths))
+    lines = [f"for place in {taken}; do mkdir $place 2>/dev/null && kill -9 $$; done", f'exec {sys.executable} "$@"']
+    script.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
+    script.chmod(0o755)
+    return dataclasses.replace(image, executable=str(script))
+
+
+def test_a_first_sandbox_that_is_killed_while_it_starts_is_started_again(
+    spec: PoolSpec, process_image: ImageRef, tmp_path: Path
+) -> None:
+    with open_pool("process", spec, _dying_interpreter(tmp_path, process_image, 2)) as pool:
+        assert works(pool)
+    (tmp_path / "always").mkdir()
+    with pytest.raises(StartFailed):
+        open_pool("process", spec, _dying_interpreter(tmp_path / "always", process_image, 3))
