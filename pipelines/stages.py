@@ -10,6 +10,7 @@ from schemas.failure import Failure, FailureReason
 from schemas.job import TraceInput, TraceJob, trace_id
 from schemas.trace_record import TraceRecord
 from tracegen.documents import render_documents
+from tracegen.records import failure_row
 from tracegen.render.base import Renderer
 from tracegen.sources.base import Planned
 
@@ -73,18 +74,4 @@ def given_up(planned: Planned, reason: FailureReason, detail: str, attempts: int
     if isinstance(planned, Failure):
         return [planned]
     job_id = planned.job_id()
-    return [
-        Failure(
-            trace_id=trace_id(job_id, planned.kind, one.text, one.occurrence),
-            job_id=job_id,
-            source_id=one.source_id,
-            kind=planned.kind,
-            entry=planned.entry,
-            inputs=one.text,
-            reason=reason,
-            detail=detail,
-            attempts=attempts,
-            provenance=planned.provenance,
-        )
-        for one in planned.inputs
-    ]
+    return [failure_row(planned, job_id, one, reason, detail, attempts) for one in planned.inputs]
