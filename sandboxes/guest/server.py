@@ -72,6 +72,8 @@ class Server:
         self._entry = _preload(archive, settings.entry)
         _run_site(settings.hidden)
         os.environ.update(HOME=self._directory, TMPDIR=self._directory, PWD=self._directory)  # of every job
+        # Read when this interpreter started; jobs see, and pass on, the same in every sandbox.
+        os.environ["PYTHONHASHSEED"] = "0"
         gc.disable()
         gc.collect()
         hello = {

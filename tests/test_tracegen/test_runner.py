@@ -139,6 +139,17 @@ def test_determinism_labels(primary: Pool, secondary: Pool) -> None:
     assert [determinism(row) for row in rows(primary, secondary, "clock()", check="none")] == ["unchecked"]
 
 
+def test_the_environment_is_the_same_in_both_sandboxes(primary: Pool, secondary: Pool) -> None:
+    source = """
+    import os
+
+    def f():
+        return os.environ.get("PYTHONHASHSEED")
+    """
+    found = TraceRunner(primary, secondary, "full").run(make_job(source, "f()"))
+    assert determinism(found[0]) == "verified"
+
+
 def test_an_input_does_not_see_what_another_left(primary: Pool, secondary: Pool) -> None:
     found = rows(primary, secondary, "leak()", "seen()", "drawn()", "drawn()")
     values = [row.events[-1].value for row in found if isinstance(row, TraceRecord)]

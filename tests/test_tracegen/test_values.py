@@ -5,6 +5,7 @@ import datetime
 import decimal
 import enum
 import functools
+import hashlib
 import pathlib
 import re
 import subprocess
@@ -258,6 +259,10 @@ def test_thread_identifiers_are_removed() -> None:
     with lock:
         assert text(lock) == "<locked _thread.RLock object count=1>"
     assert text(threading.main_thread()) == "<_MainThread(MainThread, started)>"
+
+
+def test_addresses_of_hashes_are_removed() -> None:
+    assert text(hashlib.md5(b"")) == "<md5 _hashlib.HASH object>"
 
 
 def test_the_recorders_own_objects_say_nothing_of_themselves() -> None:

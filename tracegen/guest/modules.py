@@ -112,11 +112,13 @@ class JobImporter:
 
 
 def _installed_locations(name: str) -> List[str]:
+    parent = sys.modules.get(name.rpartition(".")[0])
+    path = getattr(parent, "__path__", None)
     for finder in sys.meta_path:
         if isinstance(finder, JobImporter) or not hasattr(finder, "find_spec"):
             continue
         try:
-            spec = finder.find_spec(name, None)
+            spec = finder.find_spec(name, path)
         except (ImportError, AttributeError, ValueError):
             continue
         if spec is not None and spec.submodule_search_locations:
