@@ -11,7 +11,8 @@ help:
 demo: ## trace doctests of the standard library in containers, through Ray; print the report and one trace
 	@scripts/ensure-venv.sh ray
 	@scripts/ensure-docker.sh
-	@$(BIN)/tracegen functions --recipe demo -o $(DEMO)
+	@$(BIN)/tracegen functions --recipe demo -o $(DEMO) || { \
+		code=$$?; [ $$code != 2 ] || echo "The $(DEMO) of an earlier version is removed by: make clean" >&2; exit $$code; }
 	@echo
 	@$(BIN)/tracegen dataset show $(DEMO) statistics:median
 
