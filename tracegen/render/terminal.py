@@ -94,10 +94,15 @@ def _footer(record: TraceRecord, width: int, limit: int | None, glyphs: Glyphs) 
     yield styled((glyphs.rule * width, "dim"))
     yield _outcome(record, width, glyphs)
     yield styled((glyphs.dot.join(_facts(record)), "dim"))
+    for elision in record.elisions:
+        if elision.kind == "tracer_removed":
+            yield styled((f"{glyphs.cross} recording stopped before the end: {elision.name}", "bold red"))
+    met = sum(expectation.matched for expectation in record.expected)
+    if met:
+        count = "" if len(record.expected) == 1 else f" {met} of {len(record.expected)}"
+        yield styled((f"{glyphs.tick} as expected{count}", "green"))
     for expectation in record.expected:
-        if expectation.matched:
-            yield styled((f"{glyphs.tick} as expected", "green"))
-        else:
+        if not expectation.matched:
             room = width // 2 - 12
             want, got = (shortened(text, room, glyphs.cut) for text in (expectation.want, expectation.got))
             yield styled((f"{glyphs.cross} expected {want}, got {got}", "bold red"))
@@ -111,6 +116,8 @@ def _outcome(record: TraceRecord, width: int, glyphs: Glyphs) -> "Text":
     last = next((event for event in reversed(record.events) if event.frame == root and event.value is not None), None)
     value = "" if last is None else last.value or ""
     room = width - len(label) - 3
+    if record.kind == "doctest" and label == "returned":
+        return styled(("the examples ran", "green"))
     if label == "returned":
         return styled(("returned ", "green"), (shortened(value, room, glyphs.cut), "bold green"))
     if label == "raised":
