@@ -96,7 +96,7 @@ def _footer(record: TraceRecord, width: int, limit: int | None, glyphs: Glyphs) 
     yield styled((glyphs.dot.join(_facts(record)), "dim"))
     for elision in record.elisions:
         if elision.kind == "tracer_removed":
-            yield styled((f"{glyphs.cross} recording stopped before the end: {elision.name}", "bold red"))
+            yield styled((f"{glyphs.cross} recording stopped before the end: {printable(elision.name)}", "bold red"))
     met = sum(expectation.matched for expectation in record.expected)
     if met:
         count = "" if len(record.expected) == 1 else f" {met} of {len(record.expected)}"
