@@ -259,6 +259,15 @@ def test_an_image_that_is_gone_is_named(spec: PoolSpec, docker_image: ImageRef) 
         open_pool("docker", spec, gone)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have SIGINT raise: a shell starts its background commands with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_job_does_not_spoil_the_next(spec: PoolSpec, process_image: ImageRef) -> None:
     with open_pool("process", spec, process_image) as pool:
         timer = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
