@@ -111,10 +111,10 @@ def report(process: subprocess.Popen[str], seconds: float = 120) -> dict[str, An
     return answer
 
 
-def check_nothing_left(command: Command) -> None:
+def check_nothing_left(command: Command, said: str = "") -> None:
     """Fail if anything of a dead command is alive after 20 seconds."""
     gone = until(lambda: not command.processes())
-    assert gone, {pid: command_line(pid)[:200] for pid in command.processes()}
+    assert gone, (said, {pid: command_line(pid)[:80] for pid in command.processes()})
 
 
 def shoot(pid: int) -> None:

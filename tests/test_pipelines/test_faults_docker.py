@@ -89,8 +89,8 @@ def test_a_killed_driver_leaves_no_container_and_loses_nothing(
         process = command.start()
         time.sleep(moments.uniform(0.5, 3))
         shoot(process.pid)
-        process.communicate()
-        check_nothing_left(command)
+        _, errors = process.communicate()
+        check_nothing_left(command, errors)
         assert until(partial(none_runs, client, {process.pid})), "a container outlived its driver"
         drivers.add(process.pid)
     check_complete(command, undisturbed)
@@ -112,8 +112,8 @@ def test_ray_workers_and_the_driver_killed_with_their_containers_lose_nothing(
     time.sleep(1)
     workers |= set(command.processes("ray::WorkerHost"))
     shoot(process.pid)
-    process.communicate()
-    check_nothing_left(command)
+    _, errors = process.communicate()
+    check_nothing_left(command, errors)
     assert until(lambda: not of(client, workers)), "a container outlived its worker"
     check_complete(command, undisturbed)
 

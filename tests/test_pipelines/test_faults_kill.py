@@ -42,8 +42,8 @@ def kill_driver(command: Command, seconds: float) -> bool:
     time.sleep(seconds)
     alive = process.poll() is None
     shoot(process.pid)
-    process.communicate()
-    check_nothing_left(command)
+    _, errors = process.communicate()
+    check_nothing_left(command, errors)
     return alive
 
 
@@ -73,8 +73,8 @@ def test_a_driver_killed_under_ray_takes_ray_along_and_loses_nothing(
     assert until(lambda: len(finished_ids(command.out)) > 5, 60)
     assert len(command.processes("ray::WorkerHost")) == 2
     shoot(process.pid)
-    process.communicate()
-    check_nothing_left(command)
+    _, errors = process.communicate()
+    check_nothing_left(command, errors)
     check_complete(command, undisturbed)
 
 
