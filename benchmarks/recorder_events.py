@@ -21,10 +21,10 @@ from collections import Counter
 from io import StringIO
 from typing import Any
 
-import recorder_tracers as tracers
-from recorder_tracers import Loaded, Output, Tracer
-from recorder_workloads import ROOT, workloads
+import tracers as tracers
 from report import Measurement, arguments, report
+from tracers import Loaded, Output, Tracer
+from workloads import ROOT, workloads
 
 NAIVE = ROOT.parent / "shared/tools/naive_tracer.py"
 ORACLE = ROOT / "tests/support/oracle.py"

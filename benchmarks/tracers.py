@@ -10,7 +10,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import pysnooper  # type: ignore[import-untyped]
-from recorder_workloads import Program
+from workloads import Program
 
 from tracegen.guest.codes import CodeTable
 from tracegen.guest.recorder import Limits, Recorder
