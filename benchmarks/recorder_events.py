@@ -21,7 +21,7 @@ from collections import Counter
 from io import StringIO
 from typing import Any
 
-import tracers as tracers
+import tracers
 from report import Measurement, arguments, report
 from tracers import Loaded, Output, Tracer
 from workloads import ROOT, workloads

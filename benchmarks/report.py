@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(slots=True, frozen=True)
@@ -25,6 +26,12 @@ class Measurement:
         if self.bar is None:
             return True
         return self.value <= self.bar if self.most else self.value >= self.bar
+
+    def row(self) -> dict[str, Any]:
+        """Return what the JSON file has of it."""
+        fields = asdict(self)
+        fields.pop("most")
+        return {**fields, "holds": self.holds}
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -50,7 +57,7 @@ def report(measurements: list[Measurement], json_file: Path | None, unprinted: S
         bar = "" if each.bar is None else f"  (bar {each.bar:g}: {'holds' if each.holds else 'MISSED'})"
         print(f"{each.metric:{width}}  {each.value:12.3f} {each.unit}{bar}")
     if json_file is not None:
-        rows = [{**asdict(each), "holds": each.holds} for each in [*measurements, *unprinted]]
+        rows = [each.row() for each in [*measurements, *unprinted]]
         json_file.write_text(json.dumps(rows, indent=1) + "\n")
     return 0 if all(each.holds for each in measurements) else 1
 
