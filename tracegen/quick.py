@@ -65,11 +65,11 @@ def _namespace(function: Any) -> dict[str, Any]:
         owner = inner if isinstance(inner, type) else type(inner)
         module = sys.modules.get(owner.__module__)
         found = module.__dict__ if isinstance(module, ModuleType) and owner.__flags__ & (1 << 9) else None
-    if found is None:
+    if not isinstance(found, dict):
         raise UsageError(
             f"{function!r} has no Python source to trace; give a function, method or class written in Python"
         )
-    return dict[str, Any](found) if not isinstance(found, dict) else found
+    return found
 
 
 class _Session:

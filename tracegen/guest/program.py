@@ -89,8 +89,7 @@ class Program:
 
     def call(self, module: ModuleType, item: Dict[str, Any], traced: Callable[[Any], Any]) -> Ended:
         """Run ``main`` for a call expression; ``traced`` runs a function under the recorder, or plainly."""
-        function = self._main(module, item["text"])
-        self.main = SourceFile(MAIN_PATH, main_text(item["text"]), whole=True)
+        function = self._main(module, main_text(item["text"]))
         ended = self._ended(lambda: contextvars.copy_context().run(traced, function))
         if ended.final is None or ended.label != "returned":
             return ended
@@ -105,11 +104,12 @@ class Program:
             return Ended("raised", None, self.renderer.render(error), [])
         return Ended("returned", None, self.renderer.render(value), [])
 
-    def _main(self, module: ModuleType, call: str) -> FunctionType:
+    def _main(self, module: ModuleType, text: str) -> FunctionType:
         try:
-            code = compile(main_text(call), MAIN_PATH, "exec", dont_inherit=True)
+            code = compile(text, MAIN_PATH, "exec", dont_inherit=True)
         except (SyntaxError, ValueError) as error:
             raise CannotTrace("bad_input", describe(error)) from error
+        self.main = SourceFile(MAIN_PATH, text, code, whole=True)
         inner = next(item for item in code.co_consts if hasattr(item, "co_code"))
         # Not bound in the module: its own ``main`` stays.
         return FunctionType(inner, module.__dict__, "main")
