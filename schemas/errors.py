@@ -11,7 +11,9 @@ TracegenError
 ├── SandboxError                the sandbox failed, not the program in it; never becomes a record
 │   ├── StartFailed             a sandbox did not come up
 │   ├── SandboxLost             container, daemon or node went away under a job
-│   └── ProtocolViolation       the sandbox sent what the protocol does not allow; it is retired
+│   ├── ProtocolViolation       the sandbox sent what the protocol does not allow; it is retired
+│   ├── SnapshotFailed          the files of a session could not be kept or brought back
+│   └── TransferRefused         a file or tree breaks a transfer's rule (size, number, link, path)
 └── FormatError                 stored or received bytes are not what their version promises
     ├── WireError               the recorder's output
     ├── ParseError              a rendered document
@@ -92,6 +94,14 @@ class SandboxLost(SandboxError):
 
 class ProtocolViolation(SandboxError):
     """A frame was malformed, too large or out of turn."""
+
+
+class SnapshotFailed(SandboxError):
+    """A snapshot could not be taken, or a session not be started from it."""
+
+
+class TransferRefused(SandboxError):
+    """A transfer would break its limits or leave its directory; nothing of it was kept."""
 
 
 class FormatError(TracegenError):
