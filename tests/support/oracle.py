@@ -22,7 +22,7 @@ def load(folder: str, package: str = "guest") -> Dict[str, Any]:
     try:
         return {
             name: importlib.import_module("%s.%s" % (package, name))
-            for name in ("codes", "recorder", "sources", "values", "wire")
+            for name in ("codes", "frame_state", "recorder", "sources", "values", "wire")
         }
     finally:
         sys.path.remove(folder)
@@ -31,11 +31,18 @@ def load(folder: str, package: str = "guest") -> Dict[str, Any]:
 def spy_class(guest: Dict[str, Any]) -> Any:
     """Return a recorder that also keeps what a naive tracer sees at each of its events."""
 
+    class SpyState(guest["frame_state"].FrameState):  # type: ignore[misc]
+        def receive(self, frame: FrameType, kind: str, arg: Any) -> None:
+            before = self.recorder.wire.events
+            super().receive(frame, kind, arg)
+            self.recorder.note(frame, kind, before)
+
     class Spy(guest["recorder"].Recorder):  # type: ignore[misc]
+        frame_class = SpyState
         seen: List[Any]
         kept: List[Any]
 
-        def _note(self, frame: FrameType, kind: str, before: int) -> None:
+        def note(self, frame: FrameType, kind: str, before: int) -> None:
             if self.wire.events == before:
                 return
             naive = guest["values"].ValueRenderer()
@@ -51,13 +58,8 @@ def spy_class(guest: Dict[str, Any]) -> Any:
             before = self.wire.events
             result = super().enter(frame, kind, arg)
             if result is not None:
-                self._note(frame, kind, before)
+                self.note(frame, kind, before)
             return result
-
-        def event(self, state: Any, frame: FrameType, kind: str, arg: Any) -> None:
-            before = self.wire.events
-            super().event(state, frame, kind, arg)
-            self._note(frame, kind, before)
 
     return Spy
 

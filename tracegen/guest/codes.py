@@ -6,10 +6,12 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from .opcodes import GENERATOR_LIKE, OPTIMIZED
+from .opcodes import GENERATOR_LIKE, OPTIMIZED, is_return, is_yield
 from .sources import Chunk, SourceFile
-from .wire import WireWriter
+from .wire import WireWriter, encode, quoted
 
+UNBOUND = object()
+"""What a name without a value is known by."""
 _PROXY = sys.version_info >= (3, 13)
 _COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 _IMPLICIT = frozenset(
@@ -23,16 +25,37 @@ _IMPLICIT = frozenset(
 
 
 class CodeInfo:
-    """What the event loop needs of one recorded code object."""
+    """What the event loop needs of one recorded code object; kept by its file from one input to the next."""
 
-    __slots__ = ("code", "generator", "index", "module", "names")
+    __slots__ = ("_keys", "_ops", "code", "generator", "index", "module", "names", "order", "row", "unbound", "whole")
 
-    def __init__(self, code: CodeType, index: int) -> None:
+    def __init__(self, code: CodeType, row: bytes) -> None:
         self.code = code
-        self.index = index
+        self.row = row
+        """Its row in the table of codes, as the wire has it."""
+        self.index = -1
+        """Its number in the table of the input that runs."""
         self.generator = bool(code.co_flags & GENERATOR_LIKE)
         self.module = code.co_name == "<module>"
         self.names = _names(code) if code.co_flags & OPTIMIZED else None
+        self.order = {name: position for position, name in enumerate(self.names or ())}
+        self.unbound = dict.fromkeys(self.names or (), UNBOUND)
+        self.whole = self.names is not None and not _PROXY and len(self.names) == _count(code)
+        """Whether ``f_locals`` is a plain dict of the names that are shown, if nobody put others there."""
+        self._ops = code.co_code  # a copy at every access from 3.11 on
+        self._keys: Dict[str, str] = {name: quoted(name) + ":" for name in self.names or ()}
+
+    def key(self, name: str) -> str:
+        """Return a name as JSON, with its colon."""
+        return self._keys.get(name) or quoted(name) + ":"
+
+    def is_return(self, frame: FrameType) -> bool:
+        """Whether a ``return`` event is one, and not an exception that leaves the frame."""
+        return is_return(self._ops, frame.f_lasti)
+
+    def is_yield(self, frame: FrameType) -> bool:
+        """Whether a generator's ``return`` event is a suspension."""
+        return is_yield(self._ops, frame.f_lasti)
 
     def visible(self, frame: FrameType) -> Dict[str, Any]:
         """Return the frame's locals in order: arguments and variables, cells, free variables; bodies by binding."""
@@ -42,6 +65,8 @@ class CodeInfo:
         if _PROXY:
             # One copy: f_locals is a proxy that searches the names at every look-up.
             found = dict(found)
+            if len(found) == len(self.names):
+                return found  # all are bound: in their order
         return {name: found[name] for name in self.names if name in found}
 
     def _implicit(self, name: str) -> bool:
@@ -55,6 +80,10 @@ def _shown(name: Any) -> bool:
 def _names(code: CodeType) -> Tuple[str, ...]:
     names = dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars)
     return tuple(name for name in names if _shown(name))
+
+
+def _count(code: CodeType) -> int:
+    return len({*code.co_varnames, *code.co_cellvars, *code.co_freevars})
 
 
 def flags(code: CodeType) -> List[str]:
@@ -82,17 +111,17 @@ class CodeTable:
         self._wire = wire
         self._file_of = file_of
         # By id, with the code kept alive: equal code objects of different files compare equal.
-        self._known: Dict[int, Tuple[CodeType, Optional[CodeInfo]]] = {}
+        self.known: Dict[int, Tuple[CodeType, Optional[CodeInfo]]] = {}
         self._chunks: Dict[Tuple[str, Chunk], None] = {}
         self._count = 0
 
     def info(self, frame: FrameType) -> Optional[CodeInfo]:
         """Return the frame's code if it is recorded."""
         code = frame.f_code
-        known = self._known.get(id(code))
+        known = self.known.get(id(code))
         if known is None:
             known = (code, self._register(frame))
-            self._known[id(code)] = known
+            self.known[id(code)] = known
         return known[1]
 
     def _register(self, frame: FrameType) -> Optional[CodeInfo]:
@@ -105,7 +134,15 @@ class CodeTable:
             if (file.path, chunk) not in self._chunks:
                 self._chunks[file.path, chunk] = None
                 self._wire.line("S", file.path, chunk.first_line, chunk.text)
-        first = code.co_firstlineno
-        self._wire.line("C", file.path, place.name, first, file.def_line(first), flags(code))
+        info = file.infos.get(id(code))
+        if info is None:
+            info = file.infos[id(code)] = CodeInfo(code, _row(file, place.name, code))
+        self._wire.put(info.row)
+        info.index = self._count
         self._count += 1
-        return CodeInfo(code, self._count - 1)
+        return info
+
+
+def _row(file: SourceFile, name: str, code: CodeType) -> bytes:
+    first = code.co_firstlineno
+    return encode("C", file.path, name, first, file.def_line(first), flags(code))

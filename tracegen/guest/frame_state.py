@@ -1,101 +1,193 @@
-"""One recorded frame: what it looked like at its last event, and how it differs now."""
+"""One recorded frame: what it looked like at its last event, how it differs now, and the rows of its events.
+
+The hot path: ``receive`` and ``write`` run at every event of every recorded frame.
+"""
 
 from __future__ import annotations
 
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
+from types import FrameType, MethodType
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, cast
 
-from . import snapshots
+from . import structures
 from .codes import CodeInfo
-from .wire import SHORTEST_PATCHED, patch
+from .opcodes import is_internal_stop, yielded
+from .snapshots import SNAPSHOTS, Bare, immutable, take
+from .splices import splice
+from .types_text import bare_text
+from .wire import SHORTEST_PATCHED, quoted, quoted_patch
 
 if TYPE_CHECKING:
     from .recorder import Recorder
 
-_FIXED = "fixed"
-_UNSEEN: Tuple[Any, Any] = (None, None)
+NEW = object()
+"""Mark of a name without a value, and of a value that only rendering knows."""
+_SMALL = 1 << 2000  # 640 digits, the lowest limit that a program can set
+_NO_NAMES: Tuple[str, ...] = ()
 
 
-class Changes:
-    """How a frame's locals differ from its last event. Not in force until ``FrameState.commit``."""
+Changes = Tuple[str, Dict[str, str], Dict[str, Any], Tuple[str, ...]]
+"""How locals differ from the last event: JSON as the wire has it, texts, marks, deleted names. In force once kept."""
 
-    __slots__ = ("changed", "deleted", "seen")
 
-    def __init__(self) -> None:
-        self.changed: Dict[str, str] = {}
-        self.deleted: List[str] = []
-        self.seen: Dict[str, Tuple[Any, Any]] = {}
-        """What to know the values by at the next event; see ``FrameState.seen``."""
+def state_of(function: Any) -> Optional[FrameState]:
+    """Return the frame state whose ``receive`` a trace function is; asks nothing of foreign objects."""
+    if type(function) is not MethodType or not issubclass(type(function.__self__), FrameState):
+        return None
+    return cast(FrameState, function.__self__)
 
 
 class FrameState:
-    """A frame's trace function. The interpreter keeps it on the frame, so that a resumed generator finds it again."""
+    """A frame's trace function is its ``receive``. The interpreter keeps it, so that a resumed generator finds it."""
 
-    __slots__ = ("info", "recorder", "seen", "texts", "uid", "unwinding")
+    __slots__ = ("info", "marks", "recorder", "stack", "texts", "uid", "unwinding")
 
-    def __init__(self, recorder: Recorder, uid: int, info: CodeInfo) -> None:
+    def __init__(self, recorder: Recorder, uid: int, info: CodeInfo, stack: List[int]) -> None:
         self.recorder = recorder
         self.uid = uid
         self.info = info
+        self.stack = stack
         self.texts: Dict[str, str] = {}
-        self.seen: Dict[str, Tuple[Any, Any]] = {}
-        """Per name ``("fixed", value)`` for an immutable one, ``(None, snapshot)`` where one can be taken; all
-        else is rendered at every event."""
+        self.marks: Dict[str, Any] = info.unbound.copy()
+        """What a name's value is known by: an immutable one by itself, others by a snapshot or not at all."""
         self.unwinding = False
         """Whether the last event was an exception of the program's."""
 
-    def __call__(self, frame: FrameType, kind: str, arg: Any) -> Optional[FrameState]:
-        """Receive one event from the interpreter."""
+    def receive(self, frame: FrameType, kind: str, arg: Any) -> None:
+        """Receive one event from the interpreter, which keeps a trace function that returns nothing."""
         recorder = self.recorder
         if not recorder.active:
-            return None
+            return
         with recorder.lock:
             try:
-                recorder.event(self, frame, kind, arg)
+                if recorder.owed_limit is not None:
+                    recorder.pay_limit()
+                if kind == "line":
+                    self.write(frame, "l")
+                    self.unwinding = False
+                elif kind == "return":
+                    self._leave(frame, arg)
+                elif kind == "exception" and not is_internal_stop(frame, arg[0]):
+                    self.write(frame, "x", recorder.renderer.render(arg))
+                    self.unwinding = True
             except RecursionError:
-                recorder.again(lambda: recorder.event(self, frame, kind, arg))
-        return self
+                recorder.again(lambda: self.receive(frame, kind, arg))
 
-    def changes(self, frame: FrameType) -> Changes:
-        """Return what changed since the last event; renders only what may have."""
-        now = self.info.visible(frame)
-        texts, seen = self.texts, self.seen
-        found = Changes()
-        for name, value in now.items():
-            mark, before = seen.get(name, _UNSEEN)
-            if mark is _FIXED:
-                if before is value:
+    def _leave(self, frame: FrameType, arg: Any) -> None:
+        info = self.info
+        if info.generator and info.is_yield(frame) and not (self.unwinding and arg is None):
+            self.write(frame, "y", self.recorder.renderer.render(yielded(arg)))
+        elif arg is not None or info.is_return(frame):  # what an exception leaves gives None
+            self.write(frame, "r", self.look(arg)[0])
+        else:
+            self.write(frame, "u")
+        self.unwinding = False
+        stack = self.stack
+        if stack and stack[-1] == self.uid:
+            stack.pop()
+        elif self.uid in stack:
+            del stack[stack.index(self.uid) :]
+
+    def write(self, frame: FrameType, tag: str, value: Optional[str] = None, before: str = "") -> None:
+        """Write one event, after the text ``before``, unless a limit is met. Nothing is kept of one that fails."""
+        recorder = self.recorder
+        wire = recorder.wire
+        recorder.countdown -= 1
+        if (recorder.countdown < 0 or wire.bytes >= recorder.most_bytes) and recorder.met_limit():
+            return
+        now = frame.f_locals if self.info.whole else self.info.visible(frame)
+        marks = self.marks
+        changed: Any = _NO_NAMES
+        try:
+            for name, item in now.items():
+                mark = marks[name]
+                if mark is item or (type(mark) in SNAPSHOTS and mark.unchanged(item)):
                     continue
-            elif before is not None and before.unchanged(value):
-                continue
-            text = self._look(name, value, found.seen)
-            if texts.get(name) != text:
-                found.changed[name] = text
-        if len(now) != len(texts) or found.changed:
-            found.deleted.extend(name for name in texts if name not in now)
-        return found
+                changed = (*changed, name)
+        except (KeyError, RuntimeError):  # names that the code does not have; a dict that another thread fills
+            now = self.info.visible(frame)
+            changed = [name for name in now if not self._known(name, now[name])]
+        # A module's frame is entered on line 0 from 3.11 on.
+        row = f'{before}["{tag}",{self.uid},{frame.f_lineno or 1}'
+        found: Optional[Changes] = None
+        if changed or len(now) != len(self.texts):
+            found = self.changes(changed, now)
+        row += _tail(found[0], found[3], value) if found is not None else "]\n" if value is None else _value(value)
+        if recorder.elision:
+            recorder.flush_elision()
+        wire.event(row)
+        if found is not None:
+            self._keep(found)
 
-    def _look(self, name: str, value: Any, seen: Dict[str, Tuple[Any, Any]]) -> str:
+    def _known(self, name: str, value: Any) -> bool:
+        mark = self.marks.get(name, NEW)
+        return mark is value or (type(mark) in SNAPSHOTS and mark.unchanged(value))
+
+    def changes(self, names: Any, now: Any) -> Changes:
+        """Return what changed since the last event; renders only ``names``."""
+        texts, info, marks = self.texts, self.info, self.marks
+        changed: Dict[str, str] = {}
+        known: Dict[str, Any] = {}
+        parts = []
+        for name in sorted(names, key=info.order.__getitem__) if len(names) > 1 and info.order else names:
+            old = texts.get(name)
+            before = marks.get(name, NEW)
+            spliced = None
+            if old is not None and len(old) > SHORTEST_PATCHED:
+                spliced = splice(before, old, now[name], self.recorder.renderer)
+            text, known[name] = spliced[:2] if spliced is not None else self.look(now[name], before)
+            if old == text:
+                continue
+            changed[name] = text
+            if spliced is not None:
+                parts.append(f"{info.key(name)}[{spliced.start},{spliced.end},{quoted(spliced.middle)}]")
+            elif old is None or len(text) < SHORTEST_PATCHED:
+                parts.append(info.key(name) + quoted(text))
+            else:
+                parts.append(info.key(name) + quoted_patch(old, text))
+        deleted: Tuple[str, ...] = ()
+        if len(now) != len(texts) + sum([name not in texts for name in changed]):
+            deleted = tuple([name for name in texts if name not in now])
+        return ",".join(parts), changed, known, deleted
+
+    def look(self, value: Any, before: Any = NEW) -> Tuple[str, Any]:
+        """Return a value's text, and what to know it by; ``before``: what it was known by."""
+        kind = type(value)
+        if kind is int:
+            if -_SMALL < value < _SMALL:
+                return repr(value), value
+        elif kind is str:
+            text = repr(value)
+            if len(text) <= self.recorder.renderer.characters:
+                return text, value
+        elif value is None or kind is bool:
+            return repr(value), value
         renderer = self.recorder.renderer
+        found = structures.look(value, before, renderer)
+        if found is not None:
+            return found
         text = renderer.render(value)
         # After rendering, which tells how the value's types are shown; none of them runs the program's code then.
-        if snapshots.immutable(value):
-            seen[name] = (_FIXED, value)
-        else:
-            seen[name] = (None, snapshots.take(value, renderer.structural))
-        return text
+        if immutable(value):
+            return text, value
+        if renderer.handler(kind) is bare_text:
+            return text, Bare(kind)
+        return text, take(value, renderer.structural) or NEW
 
-    def row(self, found: Changes) -> Mapping[str, Any]:
-        """Return the changed texts as the wire has them: long ones as patches of their last."""
-        if all(len(text) < SHORTEST_PATCHED for text in found.changed.values()):
-            return found.changed
-        return {name: patch(self.texts.get(name, ""), text) for name, text in found.changed.items()}
-
-    def commit(self, found: Changes) -> None:
-        """Take the changes as the frame's state."""
-        for name in found.deleted:
+    def _keep(self, found: Changes) -> None:
+        _, texts, marks, deleted = found
+        for name in deleted:
             del self.texts[name]
-            self.seen.pop(name, None)
-        if found.seen:
-            self.texts.update(found.changed)
-            self.seen.update(found.seen)
+            self.marks[name] = NEW
+        self.texts.update(texts)
+        self.marks.update(marks)
+
+
+def _tail(changed: str, deleted: Tuple[str, ...], value: Optional[str]) -> str:
+    if not deleted and value is None:
+        return f",{{{changed}}}]\n" if changed else "]\n"
+    names = ",".join(map(quoted, deleted))
+    return f",{{{changed}}},[{names}]" + ("]\n" if value is None else f",{quoted(value)}]\n")
+
+
+def _value(value: str) -> str:
+    return f",{{}},[],{quoted(value)}]\n"

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from types import GetSetDescriptorType, MemberDescriptorType
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, cast
 
 SECONDS = 0.5
 """Longest run of one ``__repr__``."""
@@ -147,6 +147,12 @@ def attributes(value: Any) -> Dict[str, Any]:
 def has_slots(kind: type) -> bool:
     """Whether objects of the type keep attributes outside their ``__dict__``."""
     return bool(_layout(kind).slots)
+
+
+def namespace_getter(kind: type) -> Optional[Callable[[Any, type], Any]]:
+    """Return what reads the real ``__dict__`` of a type's objects, called with the object and its type."""
+    namespace = _layout(kind).namespace
+    return None if namespace is None else cast(Callable[[Any, type], Any], namespace.__get__)
 
 
 def instance_dict(value: Any) -> Optional[Dict[str, Any]]:

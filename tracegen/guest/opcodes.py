@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 import gc
 import sys
-from types import CodeType, FrameType
+from types import FrameType
 from typing import FrozenSet
 
 GENERATOR_LIKE = 0x20 | 0x80 | 0x200
@@ -28,26 +28,27 @@ _RESUME = _codes("RESUME")
 _BEFORE_3_11 = sys.version_info < (3, 11)
 
 
-def _at(code: CodeType, offset: int) -> int:
-    data = code.co_code
-    return data[offset] if 0 <= offset < len(data) else -1
+def _at(ops: bytes, offset: int) -> int:
+    return ops[offset] if 0 <= offset < len(ops) else -1
 
 
-def is_return(frame: FrameType) -> bool:
-    """Whether a ``return`` event comes from a return statement and not from an exception that leaves the frame."""
-    return _at(frame.f_code, frame.f_lasti) in _RETURNS
+def is_return(ops: bytes, last: int) -> bool:
+    """Whether a ``return`` event comes from a return statement and not from an exception that leaves the frame.
+
+    ``ops`` is the code's ``co_code``, ``last`` the frame's ``f_lasti``.
+    """
+    return _at(ops, last) in _RETURNS
 
 
-def is_yield(frame: FrameType) -> bool:
+def is_yield(ops: bytes, last: int) -> bool:
     """Whether a generator's ``return`` event is a suspension.
 
     Up to 3.10 a suspended ``yield from`` points before its own instruction, so that it runs again;
     from 3.13 a suspended ``yield`` points at the instruction after it.
     """
-    code, last = frame.f_code, frame.f_lasti
-    if _at(code, last) in _YIELDS or (_at(code, last) in _RESUME and _at(code, last - 2) in _YIELDS):
+    if _at(ops, last) in _YIELDS or (_at(ops, last) in _RESUME and _at(ops, last - 2) in _YIELDS):
         return True
-    return _BEFORE_3_11 and _at(code, last + 2) in _YIELD_FROM
+    return _BEFORE_3_11 and _at(ops, last + 2) in _YIELD_FROM
 
 
 def yielded(value: object) -> object:
@@ -62,6 +63,6 @@ def is_internal_stop(frame: FrameType, kind: object) -> bool:
     """Whether an exception is the stop by which ``await``, ``yield from`` and ``for`` end: not the program's."""
     if kind is not StopIteration and kind is not StopAsyncIteration:
         return False
-    code, last = frame.f_code, frame.f_lasti
+    ops, last = frame.f_code.co_code, frame.f_lasti
     # 3.12 reports some stops at the inline cache of SEND.
-    return _at(code, last) in _AWAITING or (_at(code, last) in _CACHE and _at(code, last - 2) in _SEND)
+    return _at(ops, last) in _AWAITING or (_at(ops, last) in _CACHE and _at(ops, last - 2) in _SEND)

@@ -8,11 +8,13 @@ never by ``==``: ``[1] == [True]``, and equality is the program's code.
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from operator import is_
 from types import FunctionType, ModuleType
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
-from .guard import instance_dict
+from . import memory
+from .guard import instance_dict, namespace_getter
 
 _IMMUTABLE = (int, str, float, bool, bytes, complex, type(None), type(Ellipsis), range)
 # By id: a metaclass may define __hash__ and __eq__, which a set of types would run.
@@ -24,43 +26,73 @@ _NODES = 400
 """Containers and names in one snapshot."""
 
 
-class Node:
-    """A container's or object's exact type, its items (a dict's keys), and a dict's or object's values.
+class Items:
+    """A list, tuple, set or deque: its exact type and its items.
 
-    Items that are not immutable are nodes or names themselves; ``flat`` if there are none.
+    Items that are not immutable are snapshots themselves; ``flat`` if there are none.
     """
 
-    __slots__ = ("flat", "items", "kind", "values")
+    __slots__ = ("flat", "items", "kind", "lengths", "text")
 
-    def __init__(self, kind: type, items: List[Any], values: Optional[List[Any]], flat: bool) -> None:
+    def __init__(
+        self, kind: type, items: List[Any], lengths: Optional[List[int]] = None, text: Optional[str] = None
+    ) -> None:
         self.kind = kind
         self.items = items
+        self.flat = _is_flat(items)
+        self.lengths = lengths
+        """Length of each item's text, of a long list that changed before; see ``splices``."""
+        self.text = text
+        """The value's own text, where it is known; see ``structures``."""
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value still shows what it showed when the snapshot was taken."""
+        items = self.items
+        kind: Any = self.kind
+        if type(value) is not kind or len(value) != len(items):
+            return False
+        if not self.flat:
+            return _same(items, value)
+        if len(items) >= memory.SHORTEST and kind is list and memory.usable:
+            return memory.same(items, value)
+        return all(map(is_, items, value))
+
+
+class Fields:
+    """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
+
+    __slots__ = ("_both", "_namespace_of", "keys", "kind", "text", "values")
+
+    def __init__(self, kind: type, keys: List[Any], values: List[Any], text: Optional[str] = None) -> None:
+        self.kind = kind
+        self.keys = keys
         self.values = values
-        self.flat = flat
+        self.text = text
+        self._both = keys + values if _is_flat(values) else None
+        self._namespace_of = None if kind is dict else namespace_getter(kind)
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""
         kind = self.kind
         if type(value) is not kind:
             return False
-        if self.values is None:
-            now = cast(Sequence[Any], value)
-            return len(now) == len(self.items) and self._same(self.items, now)
-        namespace: Any = value if kind is dict else instance_dict(value)
-        if namespace is None or len(namespace) != len(self.items):
-            return False
-        return all(map(is_, self.items, namespace)) and self._same(self.values, namespace.values())
-
-    def _same(self, before: List[Any], now: Iterable[Any]) -> bool:
-        if self.flat:
-            return all(map(is_, before, now))
-        for old, new in zip(before, now):
-            if type(old) is Node or type(old) is Named:
-                if not old.unchanged(new):
-                    return False
-            elif old is not new:
+        namespace: Any = value
+        if self._namespace_of is not None:
+            namespace = self._namespace_of(value, kind)
+            if type(namespace) is not dict:
                 return False
-        return True
+        if len(namespace) != len(self.keys):
+            return False
+        if self._both is not None:
+            return all(map(is_, self._both, chain(namespace, namespace.values())))
+        return all(map(is_, self.keys, namespace)) and _same(self.values, namespace.values())
+
+
+def _same(before: List[Any], now: Iterable[Any]) -> bool:
+    for old, new in zip(before, now):
+        if old is not new and not (type(old) in SNAPSHOTS and old.unchanged(new)):
+            return False
+    return True
 
 
 class Named:
@@ -75,6 +107,28 @@ class Named:
     def unchanged(self, value: Any) -> bool:
         """Whether the value is shown by the same name."""
         return type(value) is self.kind and _NAMES[self.kind](value) == self.name
+
+
+class Bare:
+    """An object of a built-in type that shows nothing but its type, such as an iterator."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value is of the type."""
+        return type(value) is self.kind
+
+
+Snapshot = Union[Items, Fields, Named, Bare]
+SNAPSHOTS = frozenset((Items, Fields, Named, Bare))
+"""The types of what ``take`` returns."""
+
+
+def _is_flat(items: List[Any]) -> bool:
+    return SNAPSHOTS.isdisjoint(map(type, items))
 
 
 def _class_name(value: type) -> Tuple[Any, ...]:
@@ -118,27 +172,28 @@ class _Taker:
         self.nodes = 0
         self.path: List[int] = []
 
-    def take(self, value: Any) -> Union[Node, Named, None]:
+    def take(self, value: Any) -> Optional[Snapshot]:
         self.nodes += 1
-        named = _named(value, type(value))
+        kind = type(value)
+        named = _named(value, kind)
         if named is not None:
             return named
         if self.nodes > _NODES or id(value) in self.path:
             return None
         self.path.append(id(value))
-        node = self._take(value, type(value))
+        node = self._take(value, kind)
         self.path.pop()
         return node
 
-    def _take(self, value: Any, kind: type) -> Optional[Node]:
+    def _take(self, value: Any, kind: type) -> Optional[Snapshot]:
         if kind is list or kind is tuple or kind is set or kind is frozenset or kind is deque:
             items = self._items(value) if len(value) <= _LARGEST else None
-            return None if items is None else Node(kind, items, None, _is_flat(items))
+            return None if items is None else Items(kind, items)
         namespace = value if kind is dict else instance_dict(value) if self.structural(kind) else None
         if namespace is None or len(namespace) > _LARGEST or not _flat(namespace):
             return None
         values = self._items(namespace.values())
-        return None if values is None else Node(kind, list(namespace), values, _is_flat(values))
+        return None if values is None else Fields(kind, list(namespace), values)
 
     def _items(self, items: Any) -> Optional[List[Any]]:
         done = list(items)
@@ -152,11 +207,8 @@ class _Taker:
         return done
 
 
-def _is_flat(items: List[Any]) -> bool:
-    kinds = set(map(id, map(type, items)))
-    return id(Node) not in kinds and id(Named) not in kinds
-
-
-def take(value: Any, structural: Callable[[type], bool]) -> Union[Node, Named, None]:
+def take(value: Any, structural: Callable[[type], bool]) -> Optional[Snapshot]:
     """Return the snapshot of a value, or ``None``. ``structural``: is a type shown by its attributes alone?"""
+    if type(value) is list and len(value) <= _LARGEST and _flat(value):
+        return Items(list, list(value))
     return _Taker(structural).take(value)

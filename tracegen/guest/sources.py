@@ -7,7 +7,10 @@ import io
 import linecache
 import tokenize
 from types import CodeType
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+if TYPE_CHECKING:
+    from .codes import CodeInfo
 
 Key = Tuple[str, int]
 """A code object by name and first line: unambiguous enough in one file, and stable where identity is not."""
@@ -58,6 +61,8 @@ class SourceFile:
         """The host knows the whole text and shows all of it: no chunks are sent."""
         # Not str.splitlines: form feeds and other separators end no line for the compiler.
         self.lines = io.StringIO(text, newline=None).readlines()
+        self.infos: Dict[int, CodeInfo] = {}
+        """What the recorder knows of the file's codes, by id; the codes are kept alive."""
         self._places = places(code if code is not None else compile(text, path, "exec", dont_inherit=True))
 
     @classmethod

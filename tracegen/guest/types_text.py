@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from . import builtins_text, guard
 from .library_text import library_handler
@@ -24,7 +24,8 @@ _OWN = __name__.rpartition(".")[0] + "."
 Handler = Callable[["ValueRenderer", Any, int], str]
 
 
-def _name(kind: type) -> str:
+def name_of(kind: type) -> str:
+    """Return a class's qualified name without running its metaclass."""
     name = type.__dict__["__qualname__"].__get__(kind)
     return name if type(name) is str else "?"
 
@@ -67,12 +68,12 @@ def named_text(label: str) -> Handler:
 
 def bare_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render an object of a built-in type without a telling repr: ``<list_iterator object>``."""
-    return renderer.leaf("<%s object>" % _name(type(value)))
+    return renderer.leaf("<%s object>" % name_of(type(value)))
 
 
 def attribute_text(renderer: ValueRenderer, value: Any, depth: int, note: str = "") -> str:
     """Render the attribute view ``<Point x=1 y=2>``: an address would say nothing and hide every change."""
-    name = _name(type(value)) + note
+    name = name_of(type(value)) + note
     if id(value) in renderer.active:
         return "<%s ...>" % name
 
@@ -117,6 +118,12 @@ def named_tuple_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     return builtins_text.guarded(renderer, value, "%s(...)" % type(value).__name__, body)
 
 
+def shown_fields(kind: Any) -> List[str]:
+    """Return the fields of a dataclass that its generated ``__repr__`` shows."""
+    fields = kind.__dataclass_fields__
+    return [name for name, field in fields.items() if field.repr and field._field_type.name == "_FIELD"]
+
+
 def dataclass_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render a dataclass whose ``__repr__`` is the generated one."""
     kind = type(value)
@@ -124,13 +131,13 @@ def dataclass_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     def body() -> str:
         found = guard.attributes(value)
         done = []
-        for name, field in kind.__dataclass_fields__.items():
+        for name in shown_fields(kind):
             # An attribute that is not there yet (inside __init__) is left out; the generated repr would raise.
-            if field.repr and field._field_type.name == "_FIELD" and name in found:
+            if name in found:
                 done.append("%s=%s" % (name, renderer.walk(found[name], depth + 1)))
-        return "%s(%s)" % (_name(kind), ", ".join(done))
+        return "%s(%s)" % (name_of(kind), ", ".join(done))
 
-    return builtins_text.guarded(renderer, value, "%s(...)" % _name(kind), body)
+    return builtins_text.guarded(renderer, value, "%s(...)" % name_of(kind), body)
 
 
 def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
@@ -139,7 +146,7 @@ def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     if id(kind) in renderer.unsafe:
         return attribute_text(renderer, value, depth, " (repr %s)" % renderer.unsafe[id(kind)][1])
     if id(value) in renderer.active:
-        return "<%s ...>" % _name(kind)
+        return "<%s ...>" % name_of(kind)
     snapshot = guard.Snapshot(value)
     called = guard.call(repr, value)
     fault = "mutated" if snapshot.restore() else called.fault
@@ -179,7 +186,7 @@ def set_subclass_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
 
 def own_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render an object of the recorder itself, as ``sys.gettrace()`` shows it: a program's record is not about it."""
-    return renderer.leaf("<tracegen %s>" % _name(type(value)))
+    return renderer.leaf("<tracegen %s>" % name_of(type(value)))
 
 
 BY_TYPE = {

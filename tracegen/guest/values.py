@@ -10,9 +10,11 @@ from typing import Any, Callable, Dict, Tuple
 
 from .builtins_text import BUILTINS
 from .guard import has_slots
-from .types_text import STRUCTURAL, handler_for
+from .types_text import STRUCTURAL, handler_for, name_of
 
 Handler = Callable[["ValueRenderer", Any, int], str]
+
+_BUILTINS: Dict[int, Tuple[type, Handler]] = {id(kind): (kind, handler) for kind, handler in BUILTINS}
 
 
 class ValueRenderer:
@@ -30,7 +32,7 @@ class ValueRenderer:
         self.unsafe: Dict[int, Tuple[type, str]] = {}
         """Types whose ``__repr__`` mutated its object or hung: not called again, by id (the type is kept alive)."""
         # Keyed by id: a metaclass may define __hash__ and __eq__, which a dict of types would run.
-        self._handlers: Dict[int, Tuple[type, Handler]] = {id(kind): (kind, handler) for kind, handler in BUILTINS}
+        self._handlers: Dict[int, Tuple[type, Handler]] = _BUILTINS.copy()
 
     def render(self, value: Any) -> str:
         """Return the text of ``value``."""
@@ -46,17 +48,19 @@ class ValueRenderer:
 
     def walk(self, value: Any, depth: int) -> str:
         """Return the text of a value at a nesting depth; leaves take their length from the budget."""
-        kind = type(value)
+        return self.handler(type(value))(self, value, depth)
+
+    def handler(self, kind: type) -> Handler:
+        """Return what renders values of a type; chosen at first sight."""
         known = self._handlers.get(id(kind))
         if known is None or known[0] is not kind:
             known = (kind, handler_for(kind))
             self._handlers[id(kind)] = known
-        return known[1](self, value, depth)
+        return known[1]
 
     def structural(self, kind: type) -> bool:
         """Whether the type's values show their instance ``__dict__`` and nothing else."""
-        known = self._handlers.get(id(kind))
-        return known is not None and known[0] is kind and known[1] in STRUCTURAL and not has_slots(kind)
+        return self.handler(kind) in STRUCTURAL and not has_slots(kind)
 
     def leaf(self, text: str) -> str:
         """Charge a finished piece of text to the budget, cutting it if it exceeds what is left."""
@@ -65,12 +69,6 @@ class ValueRenderer:
         if len(text) > left:
             return "%s...<+%d characters>" % (text[:left], len(text) - left)
         return text
-
-
-def name_of(kind: type) -> str:
-    """Return a class's qualified name without running its metaclass."""
-    name = type.__dict__["__qualname__"].__get__(kind)
-    return name if type(name) is str else "?"
 
 
 def clean(text: str) -> str:

@@ -1,0 +1,95 @@
+"""Nested values for property tests of what the recorder knows of a value, and changes to them."""
+
+import math
+from collections import deque
+from typing import Any
+
+from hypothesis import strategies as st
+
+
+class Thing:
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__.update(fields)
+
+
+class Shown(Thing):
+    def __repr__(self) -> str:
+        return "Shown"
+
+
+def one() -> int:
+    return 1
+
+
+def other() -> int:
+    return 2
+
+
+LEAVES = st.sampled_from(
+    [
+        one,
+        other,
+        Thing,
+        Shown,
+        math,
+        0,
+        1,
+        True,
+        0.0,
+        -0.0,
+        1.0,
+        "a",
+        b"a",
+        None,
+        (1, (2,)),
+        ([1],),
+        float("nan"),
+        10**50,
+    ]
+)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    LEAVES | st.sets(st.sampled_from([1, 2, "x", "y"]), max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+        | st.builds(deque, st.lists(inner, max_size=3))
+        | st.builds(Thing, x=inner, y=inner)
+        | st.builds(Shown, x=inner)
+    ),
+    max_leaves=12,
+)
+
+
+def containers(value: Any, found: list[Any]) -> list[Any]:
+    """Return every mutable container within a value, which may hold itself by now."""
+    if any(value is known for known in found):
+        return found
+    if isinstance(value, list | deque | dict | set | Thing):
+        found.append(value)
+    inner: list[Any] = []
+    if isinstance(value, list | deque | tuple):
+        inner = list(value)
+    elif isinstance(value, dict | Thing):
+        inner = list((value if isinstance(value, dict) else vars(value)).values())
+    for item in inner:
+        containers(item, found)
+    return found
+
+
+def mutate(container: Any, leaf: Any, position: int) -> None:
+    if isinstance(container, list | deque):
+        if container and position % 2:
+            container[position % len(container)] = leaf
+        else:
+            container.append(leaf)
+    elif isinstance(container, set):
+        container.symmetric_difference_update({1})
+    else:
+        space = container if isinstance(container, dict) else vars(container)
+        names = list(space) or ["new"]
+        if position % 3 == 0:
+            space.pop(names[0], None)
+        elif position % 3 == 1:
+            space[names[position % len(names)]] = leaf
+        else:
+            space[names[0]] = space.pop(names[0], leaf)

@@ -1,0 +1,121 @@
+"""The quick ways to a value's text give what rendering gives, or nothing."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nested_values import VALUES, Thing, containers, mutate
+
+from tracegen.guest import memory, snapshots, splices, structures
+from tracegen.guest.values import ValueRenderer
+
+PLAIN = st.sampled_from([0, 7, -1, 10**30, True, None, 0.5, -0.0, "a", "it's", 'é"\n', "\ud800", "x" * 30])
+
+
+@dataclass
+class Point:
+    x: Any
+    hidden: Any = field(default=0, repr=False)
+    y: Any = 1
+
+
+@given(VALUES | st.builds(Point, VALUES, VALUES, VALUES), st.integers(4, 200), st.integers(1, 5), st.integers(1, 6))
+def test_a_structure_has_the_text_of_the_renderer(value: Any, characters: int, items: int, depth: int) -> None:
+    for renderer in (ValueRenderer(), ValueRenderer(characters, items, depth)):
+        found = structures.look(value, None, renderer)
+        if found is not None:
+            assert found[0] == renderer.render(value)
+
+
+@given(
+    VALUES | st.builds(Point, VALUES), st.lists(st.tuples(st.integers(0, 20), PLAIN, st.integers(0, 20)), max_size=4)
+)
+def test_what_is_taken_over_from_before_is_what_is_there(value: Any, steps: list[tuple[int, Any, int]]) -> None:
+    renderer = ValueRenderer()
+    known: Any = None
+    for which, leaf, position in steps:
+        found = structures.look(value, known, renderer)
+        if found is None:
+            return
+        assert found[0] == renderer.render(value)
+        known = found[1]
+        if not (inside := containers(value, [])):
+            return
+        mutate(inside[which % len(inside)], leaf, position)
+        if type(known) in snapshots.SNAPSHOTS and known.unchanged(value):
+            assert known.text == renderer.render(value)
+
+
+def test_the_usual_structures_need_no_renderer() -> None:
+    renderer = ValueRenderer()
+    usual: list[Any] = [[1, "a"], {"k": [1]}, [{"a": (1, [2])}], Point([1], 2), Thing(x=[1]), ([],), {}, []]
+    for value in usual:
+        found = structures.look(value, None, renderer)
+        assert found is not None
+        assert found[0] == renderer.render(value)
+
+
+@st.composite
+def changed_lists(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
+    """A long list and what became of it: a slice replaced, items swapped, added or removed."""
+    size = draw(st.integers(40, 130))
+    old = [draw(PLAIN) if n % 17 == 0 else n * 7919 % 1000 for n in range(size)]
+    new = list(old)
+    first = draw(st.integers(0, size))
+    last = draw(st.integers(first, min(size, first + 5)))
+    new[first:last] = draw(st.lists(PLAIN, max_size=4))
+    return old, new
+
+
+@given(changed_lists())
+def test_a_spliced_text_is_the_rendered_one(lists: tuple[list[Any], list[Any]]) -> None:
+    old, new = lists
+    renderer = ValueRenderer()
+    text = renderer.render(old)
+    node = snapshots.take(old, renderer.structural)
+    for now in (new, old, [*new, 5], new[:-3]):
+        found = splices.splice(node, text, now, renderer)
+        if found is None:
+            continue
+        assert found.text == renderer.render(now)
+        assert text[: found.start] + found.middle + text[len(text) - found.end :] == found.text
+        assert found.snapshot.unchanged(now)
+        node, text = found.snapshot, found.text
+
+
+def test_a_long_list_is_spliced_where_memory_can_be_read() -> None:
+    renderer = ValueRenderer()
+    old = list(range(300))
+    node = snapshots.take(old, renderer.structural)
+    assert node is not None
+    found = splices.splice(node, repr(old), [*old[:100], -1, *old[101:]], renderer)
+    assert (found is not None) == memory.usable
+    assert found is None or found.middle == "99, -1, 101"
+
+
+def test_a_cut_or_strange_list_is_not_spliced() -> None:
+    small = ValueRenderer(characters=200)
+    old: list[Any] = list(range(300))
+    node = snapshots.take(old, small.structural)
+    assert splices.splice(node, small.render(old), [*old, 1], small) is None
+    whole = ValueRenderer()
+    assert splices.splice(node, repr(old), [*old, [1]], whole) is None
+    assert splices.splice(node, repr(old), tuple(old), whole) is None
+
+
+@pytest.mark.skipif(not memory.usable, reason="lists have another layout here")
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=90), st.data())
+def test_memory_compares_identity(numbers: list[int], data: st.DataObject) -> None:
+    pool: list[Any] = [0, 1, True, "one"]
+    one = [pool[number] for number in numbers]
+    other = list(one)
+    assert memory.same(one, other)
+    assert memory.common_start(one, other) == len(one)
+    at = data.draw(st.integers(0, len(one) - 1))
+    other[at] = object()
+    assert not memory.same(one, other)
+    assert memory.common_start(one, other) == at
+    assert memory.common_end(one, other, len(one) - at) == len(one) - at - 1
+    assert memory.common_end(one, [None, *one], len(one)) == len(one)

@@ -1,0 +1,75 @@
+"""A long list that changed in one place: its new text from its old one, without rendering what stayed."""
+
+from __future__ import annotations
+
+from typing import Any, List, NamedTuple, Optional
+
+from . import memory
+from .snapshots import Items
+from .values import ValueRenderer
+
+_LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
+
+
+class Splice(NamedTuple):
+    """``text`` is the old text with what lies between its first ``start`` and last ``end`` characters replaced."""
+
+    text: str
+    snapshot: Items
+    start: int
+    end: int
+    middle: str
+
+
+def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optional[Splice]:
+    """Return how a list of plain values changed since the snapshot ``before``, whose text was ``text``.
+
+    ``None`` where that is not known to be what rendering the list anew would give.
+    """
+    if type(before) is not Items or type(value) is not list or not before.flat or before.kind is not list:
+        return None
+    size, last = len(value), len(before.items)
+    if not memory.usable or min(size, last) < memory.SHORTEST or max(size, last) > renderer.items:
+        return None
+    lengths = before.lengths or _lengths(before.items)
+    if lengths is None or sum(lengths) + 2 * last != len(text):  # it was cut
+        return None
+    start = memory.common_start(before.items, value)
+    end = memory.common_end(before.items, value, min(size, last) - start)
+    middle = _lengths(value[start : size - end])
+    if middle is None:
+        return None
+    return _spliced(before, text, value, lengths, middle, start, end, renderer.characters)
+
+
+def _spliced(
+    before: Items,
+    text: str,
+    value: List[Any],
+    lengths: List[int],
+    middle: List[int],
+    start: int,
+    end: int,
+    most: int,
+) -> Optional[Splice]:
+    # One item more on the left or right than differs, so that the separators are those of the list.
+    left, right = max(0, start - 1), max(0, end - 1)
+    if start == 0 and end == 0:
+        return None
+    first = 1 + sum(lengths[:left]) + 2 * left
+    rest = 1 + sum(lengths[len(lengths) - right :]) + 2 * right if right else 1
+    new = repr(value[left : len(value) - right])[1:-1]
+    after = [*lengths[:start], *middle, *lengths[len(lengths) - end :]] if end else [*lengths[:start], *middle]
+    whole = text[:first] + new + text[len(text) - rest :]
+    if len(whole) > most or sum(after) + 2 * len(after) != len(whole):
+        return None
+    return Splice(whole, Items(list, list(value), after, whole), first, rest, new)
+
+
+def _lengths(items: List[Any]) -> Optional[List[int]]:
+    if not set(map(id, map(type, items))) <= _LEAVES:
+        return None
+    try:
+        return list(map(len, map(repr, items)))
+    except ValueError:  # an int beyond the digits limit
+        return None
