@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-JobStatus = Literal["finished", "timeout", "killed", "output_limit", "out_of_memory", "guest_fault"]
+JobStatus = Literal["finished", "timeout", "killed", "output_limit", "out_of_memory", "guest_fault", "lost", "poison"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -51,6 +51,9 @@ class PoolSpec:
     """A sandbox is replaced after that many jobs."""
     result_bytes: int = 80 * 2**20
     """Most bytes of one result and of one standard stream; more ends as ``output_limit``."""
+    warm_spare: bool | None = None
+    """Whether one more sandbox than ``size`` stands ready to replace another; ``None``: in pools that have run some
+    jobs, where the machine has the memory."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -71,7 +74,8 @@ class JobOutcome:
     status: JobStatus
     """``finished``: the child exited by itself, ``exit_code`` says how. ``timeout``: a deadline passed.
     ``guest_fault``: the guest's entry raised, or the program closed the result; ``stderr`` tells.
-    ``killed``: by ``signal``. ``output_limit``: more than ``result_bytes``. ``out_of_memory``: by the kernel."""
+    ``killed``: by ``signal``. ``output_limit``: more than ``result_bytes``. ``out_of_memory``: by the kernel.
+    From ``Pool.map`` only: ``lost`` (its sandboxes failed, with another each time), ``poison`` (two died under it)."""
     result: bytes = b""
     stdout: bytes = b""
     """What the child left unread in descriptor 1, cut at 1 MiB."""
@@ -81,6 +85,8 @@ class JobOutcome:
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     max_rss_bytes: int = 0
+    detail: str = ""
+    """Of ``lost`` and ``poison``: how the last sandbox failed."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -99,6 +105,9 @@ class PoolStatistics:
 
     jobs: int = 0
     sandboxes_started: int = 0
+    """Those that were given to jobs; a spare counts when it is."""
+    spares_started: int = 0
+    spares_used: int = 0
     retired: dict[str, int] = field(default_factory=dict)
     """Sandboxes replaced, by reason."""
 
@@ -119,7 +128,10 @@ class Pool(Protocol):
         ...
 
     def map(self, jobs: Iterable[PoolJob]) -> Iterator[JobOutcome]:
-        """Yield exactly one outcome per job, in order, ``size`` at a time. Raises like ``run``."""
+        """Yield exactly one outcome per job, in order, ``size`` at a time, whatever sandboxes die.
+
+        A job whose sandbox failed is tried again in another, twice at most. Raises ``EnvironmentLacking``.
+        """
         ...
 
     def close(self) -> None:

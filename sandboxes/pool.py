@@ -10,11 +10,16 @@ from types import TracebackType
 from typing import Self
 
 from sandboxes.api import ImageRef, JobOutcome, PoolJob, PoolSpec, PoolStatistics
+from sandboxes.channel import ChannelClosed, ChannelTimeout
+from sandboxes.retries import GivenUp, run_persistently
 from sandboxes.sandbox import IDLE_SECONDS, SERVER_PROCESSES, Sandbox
-from schemas.errors import ProtocolViolation, StartFailed, UsageError
+from sandboxes.spares import JOBS_BEFORE_SPARE, Spares, memory_allows
+from schemas.errors import EnvironmentLacking, ProtocolViolation, StartFailed, UsageError
 
 CLOSE_SECONDS = 30.0
 START_ATTEMPTS = 3
+FAILED_STARTS = 6
+"""Starts in a row that may fail before the machine is held for unfit."""
 LONGEST_WALL_SECONDS = 10.0**6
 _CLOSED = "the pool is closed; open another one"
 Launch = Callable[[], Sandbox]
@@ -39,9 +44,12 @@ class SandboxPool:
         self._leased: set[Sandbox] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self._failed_starts = 0
+        self._spares = Spares(self._launch_spare)
         try:
             check_spec(spec, size)
             self._idle.append(self._first())
+            self._replenish()
         except BaseException:
             self.close()
             raise
@@ -64,19 +72,25 @@ class SandboxPool:
             return outcome
 
     def map(self, jobs: Iterable[PoolJob]) -> Iterator[JobOutcome]:
-        """Yield one outcome per job, in order, ``size`` at a time. Raises like ``run``."""
+        """Yield one outcome per job, in order, ``size`` at a time. Raises ``EnvironmentLacking``, ``UsageError``."""
         source = iter(jobs)
         with ThreadPoolExecutor(self._size, thread_name_prefix="tracegen-pool") as threads:
             running: deque[Future[JobOutcome]] = deque()
             try:
-                running.extend(threads.submit(self.run, job) for job in itertools.islice(source, self._size))
+                running.extend(threads.submit(self._surely, job) for job in itertools.islice(source, self._size))
                 while running:
                     outcome = running.popleft().result()
-                    running.extend(threads.submit(self.run, job) for job in itertools.islice(source, 1))
+                    running.extend(threads.submit(self._surely, job) for job in itertools.islice(source, 1))
                     yield outcome
             finally:
                 for future in running:
                     future.cancel()
+
+    def _surely(self, job: PoolJob) -> JobOutcome:
+        try:
+            return run_persistently(lambda fresh: self.run(job, fresh=fresh))
+        except GivenUp as given_up:
+            return given_up.outcome()
 
     def close(self) -> None:
         """End every sandbox; jobs still running in other threads raise ``SandboxLost``. Idempotent."""
@@ -92,6 +106,7 @@ class SandboxPool:
         slots = sum(self._slots.acquire(timeout=max(0.0, end - time.monotonic())) for _ in range(self._size))
         while self._idle:
             self._idle.pop().channel.close()
+        self._spares.close()
         self._release()
         if slots:
             self._slots.release(slots)  # for callers that come later: they are told that the pool is closed
@@ -115,26 +130,66 @@ class SandboxPool:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _start(self) -> Sandbox:
-        sandbox = self._launch()
+        try:
+            sandbox = self._launch()
+        except StartFailed as error:
+            with self._lock:
+                self._failed_starts += 1
+                broken = self._failed_starts >= FAILED_STARTS
+            if broken:
+                problem = f"{self._failed_starts} sandboxes in a row did not start, the last because: {error}"
+                raise EnvironmentLacking(f"{problem}; run `tracegen doctor`") from error
+            raise
         with self._lock:
+            self._failed_starts = 0
             self.statistics.sandboxes_started += 1
         return sandbox
 
+    def _launch_spare(self) -> Sandbox:
+        sandbox = self._launch()
+        with self._lock:
+            self.statistics.spares_started += 1
+        return sandbox
+
+    def _replenish(self) -> None:
+        """Have a spare started if this pool is to have one."""
+        wanted = self._spec.warm_spare
+        if wanted is None:
+            wanted = self.statistics.jobs >= JOBS_BEFORE_SPARE and memory_allows(self._spec)
+        if wanted:
+            self._spares.prepare()
+
+    def _another(self) -> Sandbox:
+        """Return the spare, else start a sandbox."""
+        sandbox = self._spares.take()
+        if sandbox is not None and (reason := _unfit(sandbox)):
+            self._retire(sandbox, reason)
+            sandbox = None
+        if sandbox is None:
+            sandbox = self._start()
+        else:
+            with self._lock:
+                self.statistics.sandboxes_started += 1
+                self.statistics.spares_used += 1
+        self._replenish()
+        return sandbox
+
     def _take(self, fresh: bool) -> Sandbox:
-        """Return an idle sandbox or start one; the caller holds a slot, so there are never more than ``size``."""
+        """Return an idle sandbox or another; the caller holds a slot, so there are never more than ``size``."""
         with self._lock:
             if self._closed:
                 raise UsageError(_CLOSED)
             self.statistics.jobs += 1
+            began = self.statistics.jobs == JOBS_BEFORE_SPARE
             sandbox = self._idle.pop() if self._idle else None
+        if began:
+            self._replenish()
         if sandbox is None:
-            return self._start()
-        if fresh and sandbox.jobs:
-            self._retire(sandbox, "fresh")
-            return self._start()
-        if time.monotonic() - sandbox.used > IDLE_SECONDS / 2:
-            self._retire(sandbox, "idle")
-            return self._start()
+            return self._another()
+        reason = "fresh" if fresh and sandbox.jobs else _unfit(sandbox)
+        if reason:
+            self._retire(sandbox, reason)
+            return self._another()
         return sandbox
 
     def _lease(self, sandbox: Sandbox) -> None:
@@ -157,7 +212,20 @@ class SandboxPool:
         with self._lock:
             self._leased.discard(sandbox)
             self.statistics.retired[reason] = self.statistics.retired.get(reason, 0) + 1
-        sandbox.channel.close()
+        self._spares.dismiss(sandbox)
+
+
+def _unfit(sandbox: Sandbox) -> str:
+    """Return why a sandbox that waited for a job should get none: no job is to blame for what it did alone."""
+    if time.monotonic() - sandbox.used > IDLE_SECONDS / 2:
+        return "idle"
+    try:
+        sandbox.channel.receive(1, 0.0)
+    except ChannelTimeout:
+        return ""
+    except ChannelClosed:
+        return "died"
+    return "protocol"
 
 
 def check_spec(spec: PoolSpec, size: int) -> None:

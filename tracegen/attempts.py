@@ -6,18 +6,14 @@ from dataclasses import dataclass
 
 from sandboxes.api import JobOutcome, Pool, PoolJob
 from sandboxes.guest.channel import RESULT_LOST
-from schemas.errors import ProtocolViolation, SandboxError, SandboxLost, WireError
+from sandboxes.retries import ATTEMPTS, DEATHS, GivenUp, run_persistently
+from schemas.errors import WireError
 from schemas.failure import FailureReason
 from schemas.job import TraceJob
 from schemas.trace_record import Output
 from tracegen.guest.entry import GRACE
 from tracegen.guest.output import text_of
 from tracegen.wire import Ending, Refusal, Segment, parse_result
-
-ATTEMPTS = 3
-"""Times that a job is tried when its sandbox fails."""
-DEATHS = 2
-"""Sandboxes that one input may take down before it is called poison."""
 
 
 @dataclass(slots=True)
@@ -51,13 +47,6 @@ class Run:
     attempts: int = 1
 
 
-class _Lost(Exception):
-    def __init__(self, error: SandboxError, deaths: int) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.deaths = deaths
-
-
 def run_inputs(pool: Pool, job: TraceJob, indices: Sequence[int], *, traced: bool = True) -> dict[int, Run]:
     """Run the inputs in the given order. Raises ``EnvironmentLacking`` if no sandbox can be had."""
     done: dict[int, Run] = {}
@@ -81,7 +70,7 @@ def _run_some(pool: Pool, job: TraceJob, pending: list[int], traced: bool, attem
     try:
         outcome = _submit(pool, job, pending, traced, fresh=False)
         return _read(pool, job, pending, outcome, traced, attempts)
-    except _Lost as lost:
+    except GivenUp as lost:
         return {pending[0]: _lost(lost)} if len(pending) == 1 else {}
     except WireError as error:
         return (
@@ -95,7 +84,7 @@ def _run_alone(pool: Pool, job: TraceJob, index: int, traced: bool, attempts: in
     return runs
 
 
-def _lost(lost: _Lost) -> Run:
+def _lost(lost: GivenUp) -> Run:
     reason: FailureReason = "poison" if lost.deaths >= DEATHS else "sandbox_lost"
     return Run(refused=Refused(reason, str(lost.error)), attempts=ATTEMPTS)
 
@@ -106,15 +95,7 @@ def _submit(pool: Pool, job: TraceJob, pending: list[int], traced: bool, *, fres
         wall_seconds=len(pending) * (job.limits.wall_seconds + 2 * GRACE) + 5,
         memory_bytes=job.limits.memory_bytes,
     )
-    deaths = 0
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return pool.run(work, fresh=fresh or attempt > 1)
-        except SandboxError as error:
-            deaths += isinstance(error, SandboxLost | ProtocolViolation)
-            if attempt == ATTEMPTS or not error.retryable or deaths >= DEATHS:
-                raise _Lost(error, deaths) from error
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    return run_persistently(lambda unused: pool.run(work, fresh=unused), fresh=fresh)
 
 
 def payload(job: TraceJob, indices: Sequence[int], *, traced: bool) -> bytes:
@@ -148,7 +129,7 @@ def _died(pool: Pool, job: TraceJob, index: int, run: Run, outcome: JobOutcome, 
         # The kernel may have picked this process for another's sake: it gets a sandbox of its own, once.
         try:
             outcome = _submit(pool, job, [index], traced, fresh=True)
-        except _Lost as lost:
+        except GivenUp as lost:
             return _lost(lost)
         if outcome.status != "out_of_memory":
             return _read(pool, job, [index], outcome, traced, run.attempts + 1)[index]
