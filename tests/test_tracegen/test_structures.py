@@ -48,6 +48,15 @@ def test_what_is_taken_over_from_before_is_what_is_there(value: Any, steps: list
             assert known.text == renderer.render(value)
 
 
+@given(VALUES, st.integers(1, 4))
+def test_what_was_seen_before_is_cut_where_it_stands_deeper(value: Any, depth: int) -> None:
+    renderer = ValueRenderer(depth=depth)
+    for now in (value, [value], [[value]], {"k": [value, value]}):
+        found = structures.look(now, None, renderer)
+        if found is not None:
+            assert found[0] == ValueRenderer(depth=depth).render(now)
+
+
 def test_the_usual_structures_need_no_renderer() -> None:
     renderer = ValueRenderer()
     usual: list[Any] = [[1, "a"], {"k": [1]}, [{"a": (1, [2])}], Point([1], 2), Thing(x=[1]), ([],), {}, []]

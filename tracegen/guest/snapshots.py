@@ -32,7 +32,7 @@ class Items:
     Items that are not immutable are snapshots themselves; ``flat`` if there are none.
     """
 
-    __slots__ = ("flat", "items", "kind", "lengths", "text")
+    __slots__ = ("flat", "height", "items", "kind", "lengths", "text")
 
     def __init__(
         self, kind: type, items: List[Any], lengths: Optional[List[int]] = None, text: Optional[str] = None
@@ -44,6 +44,8 @@ class Items:
         """Length of each item's text, of a long list that changed before; see ``splices``."""
         self.text = text
         """The value's own text, where it is known; see ``structures``."""
+        self.height = 0
+        """Containers around each other in it, where the text is known."""
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""
@@ -61,14 +63,16 @@ class Items:
 class Fields:
     """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
 
-    __slots__ = ("_both", "_namespace_of", "keys", "kind", "text", "values")
+    __slots__ = ("_both", "_namespace_of", "_nested", "height", "keys", "kind", "text", "values")
 
     def __init__(self, kind: type, keys: List[Any], values: List[Any], text: Optional[str] = None) -> None:
         self.kind = kind
         self.keys = keys
         self.values = values
         self.text = text
-        self._both = keys + values if _is_flat(values) else None
+        self.height = 0
+        self._both = keys + values
+        self._nested = [] if _is_flat(values) else [row for row in enumerate(values) if type(row[1]) in SNAPSHOTS]
         self._namespace_of = None if kind is dict else namespace_getter(kind)
 
     def unchanged(self, value: Any) -> bool:
@@ -83,9 +87,14 @@ class Fields:
                 return False
         if len(namespace) != len(self.keys):
             return False
-        if self._both is not None:
+        if not self._nested:
             return all(map(is_, self._both, chain(namespace, namespace.values())))
-        return all(map(is_, self.keys, namespace)) and _same(self.values, namespace.values())
+        values = list(namespace.values())
+        for position, snapshot in self._nested:
+            if not snapshot.unchanged(values[position]):
+                return False
+            values[position] = snapshot
+        return all(map(is_, self._both, chain(namespace, values)))
 
 
 def _same(before: List[Any], now: Iterable[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Text and snapshot of a built-in container or plain object in one walk, of which unchanged parts are taken over.
+"""Text and snapshot of a built-in container or plain object in one walk; parts that were seen before are taken over.
 
 What it gives is what ``ValueRenderer.render`` and ``snapshots.take`` give, several times faster; where a budget, a
 cycle or a type with a text of its own is met, it gives nothing, and those two are asked.
@@ -6,14 +6,19 @@ cycle or a type with a text of its own is met, it gives nothing, and those two a
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
 
-from .guard import instance_dict
-from .snapshots import SNAPSHOTS, Fields, Items, immutable
-from .types_text import attribute_text, dataclass_text, name_of, shown_fields
+from .guard import namespace_getter
+from .snapshots import Fields, Items, immutable
+from .types_text import dataclass_text, name_of, shown_fields
 from .values import ValueRenderer
 
 _LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
+_TEXT = frozenset((id(str),))
+_REMEMBERED = 1_000
+"""Most snapshots that are kept to be found by their value's address."""
+_LONGEST_REMEMBERED = 2_000
+"""Characters of the longest text that is kept so."""
 _CONTAINERS = 400
 """Most containers in one value: beyond it a change is found no faster than by rendering."""
 
@@ -33,28 +38,52 @@ class _Walk:
         self.left = renderer.characters
         self.containers = 0
         self.path: List[int] = []
+        self.deepest = 0
+        """The most containers around each other so far, within the container at hand."""
 
-    def look(self, value: Any, before: Any) -> Look:
-        """Return the look of a value that was known by ``before`` last time."""
+    def look(self, value: Any, changed: Any = None) -> Look:
+        """Return the look of a value that is not what the snapshot ``changed`` shows."""
         kind = type(value)
         if id(kind) in _LEAVES:
             if kind is str and len(value) > self.left:
                 raise Unusual
             return self._charged(repr(value)), value
-        if type(before) in SNAPSHOTS and type(before) in (Items, Fields) and before.text and before.unchanged(value):
-            return self._charged(before.text), before
+        depth = len(self.path)
+        # Whatever object had this address: what shows the same has the same text.
+        known = self.renderer.looks.get(id(value))
+        if known is not None and known is not changed and known.unchanged(value):
+            self._reach(depth + known.height)
+            return self._charged(known.text), known
         self.containers += 1
-        if id(value) in self.path or len(self.path) >= self.renderer.depth or self.containers > _CONTAINERS:
+        if id(value) in self.path or self.containers > _CONTAINERS:
             raise Unusual
+        around, self.deepest = self.deepest, 0
+        self._reach(depth + 1)
         self.path.append(id(value))
         if kind is list or kind is tuple:
-            found = self._items(value, kind, before)
+            found = self._items(value, kind)
         elif kind is dict:
-            found = self._dict(value, before)
+            found = self._dict(value)
         else:
-            found = self._object(value, kind, before)
+            found = self._object(value, kind)
         self.path.pop()
+        if found[1] is not value:
+            found[1].height = self.deepest - depth
+            self._remember(value, found[1])
+        self.deepest = max(around, self.deepest)
         return found
+
+    def _reach(self, depth: int) -> None:
+        if depth > self.renderer.depth:
+            raise Unusual
+        self.deepest = max(self.deepest, depth)
+
+    def _remember(self, value: Any, snapshot: Any) -> None:
+        looks = self.renderer.looks
+        if len(looks) >= _REMEMBERED:
+            looks.clear()
+        if len(snapshot.text) <= _LONGEST_REMEMBERED:
+            looks[id(value)] = snapshot
 
     def _charged(self, text: str) -> str:
         self.left -= len(text)
@@ -71,15 +100,14 @@ class _Walk:
             raise Unusual
         return True
 
-    def _items(self, value: Any, kind: type, before: Any) -> Look:
+    def _items(self, value: Any, kind: type) -> Look:
         values = list(value)
         if len(values) > self.renderer.items:
             raise Unusual
         if self._flat(values):
             text = self._charged(repr(value))
             return text, (value if kind is tuple else Items(kind, values, text=text))
-        old = before.items if type(before) is Items else ()
-        texts, marks = self._looks(values, old)
+        texts, marks = self._looks(values)
         inner = ", ".join(texts)
         self.left -= 2 * len(texts)
         text = f"[{inner}]" if kind is list else f"({inner},)" if len(texts) == 1 else f"({inner})"
@@ -87,17 +115,21 @@ class _Walk:
             return text, value
         return text, Items(kind, marks, text=text)
 
-    def _looks(self, values: List[Any], old: Any) -> Tuple[List[str], List[Any]]:
+    def _looks(self, values: List[Any]) -> Tuple[List[str], List[Any]]:
         texts: List[str] = []
         marks: List[Any] = []
-        known = len(old)
-        for position, value in enumerate(values):
-            text, mark = self.look(value, old[position] if position < known else None)
+        for value in values:
+            kind = type(value)
+            if kind is int or kind is float or value is None:
+                text, mark = repr(value), value
+                self.left -= len(text)
+            else:
+                text, mark = self.look(value)
             texts.append(text)
             marks.append(mark)
         return texts, marks
 
-    def _dict(self, value: Any, before: Any) -> Look:
+    def _dict(self, value: Any) -> Look:
         keys = list(value)
         values = list(value.values())
         if len(keys) > self.renderer.items or len(keys) != len(values) or not self._flat(keys):
@@ -105,46 +137,72 @@ class _Walk:
         if self._flat(values):
             text = self._charged(repr(value))
             return text, Fields(dict, keys, values, text)
-        texts, marks = self._looks(values, before.values if type(before) is Fields else ())
+        texts, marks = self._looks(values)
         text = "{%s}" % ", ".join([f"{key!r}: {item}" for key, item in zip(keys, texts)])
         self.left -= len(text) - sum(map(len, texts))
         return text, Fields(dict, keys, marks, text)
 
-    def _object(self, value: Any, kind: type, before: Any) -> Look:
-        if not self.renderer.structural(kind):
+    def _object(self, value: Any, kind: type) -> Look:
+        shape = shape_of(kind, self.renderer)
+        if shape is None:
             raise Unusual
-        namespace = instance_dict(value)
-        if namespace is None or not all(type(name) is str for name in namespace):
+        namespace = shape.namespace_of(value, kind)
+        if type(namespace) is not dict or len(namespace) > self.renderer.items:
             raise Unusual
         keys = list(namespace)
-        if len(keys) > self.renderer.items:
+        if not _all_text(keys):
             raise Unusual
-        texts, marks = self._looks(list(namespace.values()), before.values if type(before) is Fields else ())
-        text = self._object_text(kind, dict(zip(keys, texts)))
-        self.left -= len(text) - sum(map(len, texts))
+        texts, marks = self._looks(list(namespace.values()))
+        size = sum(map(len, texts))
+        if shape.fields is None:
+            text = "<%s>" % " ".join([shape.name, *map("%s=%s".__mod__, zip(keys, texts))])
+        else:
+            found = dict(zip(keys, texts))
+            text = f"{shape.name}({', '.join([f'{name}={found[name]}' for name in shape.fields if name in found])})"
+        self.left -= max(0, len(text) - size)
         return text, Fields(kind, keys, marks, text)
 
-    def _object_text(self, kind: type, texts: Any) -> str:
-        handler = self.renderer.handler(kind)
-        if handler is dataclass_text:
-            shown = ", ".join([f"{name}={texts[name]}" for name in shown_fields(kind) if name in texts])
-            return f"{name_of(kind)}({shown})"
-        if handler is attribute_text:
-            return "<%s>" % " ".join([name_of(kind), *[f"{name}={text}" for name, text in texts.items()]])
-        raise Unusual
+
+class Shape(NamedTuple):
+    """How a type's objects are shown by their attributes."""
+
+    name: str
+    fields: Optional[List[str]]
+    """Those that a dataclass shows; ``None`` for all there are."""
+    namespace_of: Callable[[Any, type], Any]
 
 
-def look(value: Any, before: Any, renderer: ValueRenderer) -> Optional[Look]:
-    """Return the text of a container or object and what to know it by; ``before``: what it was known by.
+def shape_of(kind: type, renderer: ValueRenderer) -> Optional[Shape]:
+    """Return the shape of a type whose objects show their ``__dict__`` and nothing else."""
+    try:
+        return cast(Optional[Shape], renderer.shapes[id(kind)])
+    except KeyError:
+        found = renderer.shapes[id(kind)] = _find_shape(kind, renderer)
+        return found
+
+
+def _find_shape(kind: type, renderer: ValueRenderer) -> Optional[Shape]:
+    namespace_of = namespace_getter(kind) if renderer.structural(kind) else None
+    if namespace_of is None:
+        return None
+    return Shape(name_of(kind), shown_fields(kind) if renderer.handler(kind) is dataclass_text else None, namespace_of)
+
+
+def _all_text(keys: List[Any]) -> bool:
+    return set(map(id, map(type, keys))) <= _TEXT
+
+
+def look(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:
+    """Return the text of a container or object and what to know it by; it is not what the snapshot ``changed`` shows.
 
     ``None`` where the renderer must be asked.
     """
     kind = type(value)
-    if not (kind is list or kind is dict or kind is tuple) and not renderer.structural(kind):
+    if not (kind is list or kind is dict or kind is tuple) and shape_of(kind, renderer) is None:
         return None
     walk = _Walk(renderer)
     try:
-        found = walk.look(value, before)
+        found = walk.look(value, changed)
     except (Unusual, ValueError):  # ValueError: an int beyond the digits limit
         return None
     return found if walk.left >= 0 else None

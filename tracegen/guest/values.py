@@ -33,6 +33,10 @@ class ValueRenderer:
         """Types whose ``__repr__`` mutated its object or hung: not called again, by id (the type is kept alive)."""
         # Keyed by id: a metaclass may define __hash__ and __eq__, which a dict of types would run.
         self._handlers: Dict[int, Tuple[type, Handler]] = _BUILTINS.copy()
+        self.looks: Dict[int, Any] = {}
+        """Snapshots of values that were looked at, by address; see ``structures``."""
+        self.shapes: Dict[int, Any] = {}
+        """What ``structures`` knows of types, by id; ``_handlers`` keeps them alive."""
 
     def render(self, value: Any) -> str:
         """Return the text of ``value``."""
