@@ -71,7 +71,8 @@ class Recorder:
         self._deadline = math.inf
         self._on_limit = on_limit
         self._frames = 0
-        self.lock = threading.RLock()
+        lock = threading.RLock()
+        self.acquire, self.release = lock.acquire, lock.release
         self._threads = 0
         self._thread = _Thread()
         self.countdown = 0
@@ -105,11 +106,13 @@ class Recorder:
         """The global trace function: a frame is entered, or a suspended one resumed."""
         if not self.active:
             return None
-        with self.lock:
-            try:
-                return self._enter(frame)
-            except RecursionError:
-                return self.again(lambda: self._enter(frame))
+        self.acquire()
+        try:
+            return self._enter(frame)
+        except RecursionError:
+            return self.again(lambda: self._enter(frame))
+        finally:
+            self.release()
 
     def _enter(self, frame: FrameType) -> Any:
         seen = self.codes.known.get(id(frame.f_code))

@@ -35,11 +35,16 @@ class Items:
     __slots__ = ("flat", "height", "items", "kind", "lengths", "text")
 
     def __init__(
-        self, kind: type, items: List[Any], lengths: Optional[List[int]] = None, text: Optional[str] = None
+        self,
+        kind: type,
+        items: List[Any],
+        lengths: Optional[List[int]] = None,
+        text: Optional[str] = None,
+        flat: bool = False,
     ) -> None:
         self.kind = kind
         self.items = items
-        self.flat = _is_flat(items)
+        self.flat = flat or _is_flat(items)
         self.lengths = lengths
         """Length of each item's text, of a long list that changed before; see ``splices``."""
         self.text = text

@@ -31,39 +31,36 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
     size, last = len(value), len(before.items)
     if not memory.usable or min(size, last) < memory.SHORTEST or max(size, last) > renderer.items:
         return None
-    lengths = before.lengths or _lengths(before.items)
-    if lengths is None or sum(lengths) + 2 * last != len(text):  # it was cut
-        return None
+    lengths = before.lengths
+    if lengths is None:
+        lengths = _lengths(before.items)
+        if lengths is None or sum(lengths) + 2 * last != len(text):  # it was cut
+            return None
     start = memory.common_start(before.items, value)
     end = memory.common_end(before.items, value, min(size, last) - start)
     middle = _lengths(value[start : size - end])
-    if middle is None:
+    if middle is None or (start == 0 and end == 0):
         return None
-    return _spliced(before, text, value, lengths, middle, start, end, renderer.characters)
-
-
-def _spliced(
-    before: Items,
-    text: str,
-    value: List[Any],
-    lengths: List[int],
-    middle: List[int],
-    start: int,
-    end: int,
-    most: int,
-) -> Optional[Splice]:
-    # One item more on the left or right than differs, so that the separators are those of the list.
+    # One item more on the left and right than differs, so that the separators are those of the list.
     left, right = max(0, start - 1), max(0, end - 1)
-    if start == 0 and end == 0:
-        return None
-    first = 1 + sum(lengths[:left]) + 2 * left
-    rest = 1 + sum(lengths[len(lengths) - right :]) + 2 * right if right else 1
-    new = repr(value[left : len(value) - right])[1:-1]
-    after = [*lengths[:start], *middle, *lengths[len(lengths) - end :]] if end else [*lengths[:start], *middle]
+    first = _offset(lengths, left, len(text))
+    gone = lengths[left : last - right]
+    rest = len(text) - first - sum(gone) - 2 * (len(gone) - 1)
+    new = repr(value[left : size - right])[1:-1]
     whole = text[:first] + new + text[len(text) - rest :]
-    if len(whole) > most or sum(after) + 2 * len(after) != len(whole):
+    if len(whole) > renderer.characters:
         return None
-    return Splice(whole, Items(list, list(value), after, whole), first, rest, new)
+    lengths = lengths.copy()
+    lengths[start : last - end] = middle
+    return Splice(whole, Items(list, list(value), lengths, whole, flat=True), first, rest, new)
+
+
+def _offset(lengths: List[int], position: int, size: int) -> int:
+    """Return where an item's text begins in a text of ``size`` characters; adds up the shorter side."""
+    if 2 * position < len(lengths):
+        return 1 + sum(lengths[:position]) + 2 * position
+    after = lengths[position:]
+    return size + 1 - sum(after) - 2 * len(after)
 
 
 def _lengths(items: List[Any]) -> Optional[List[int]]:

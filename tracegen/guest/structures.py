@@ -14,6 +14,7 @@ from .types_text import dataclass_text, name_of, shown_fields
 from .values import ValueRenderer
 
 _LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
+_NUMBERS = _LEAVES - {id(str)}
 _TEXT = frozenset((id(str),))
 _REMEMBERED = 1_000
 """Most snapshots that are kept to be found by their value's address."""
@@ -32,6 +33,8 @@ class Unusual(Exception):
 
 class _Walk:
     """One look at one value."""
+
+    __slots__ = ("containers", "deepest", "left", "path", "renderer")
 
     def __init__(self, renderer: ValueRenderer) -> None:
         self.renderer = renderer
@@ -106,7 +109,7 @@ class _Walk:
             raise Unusual
         if self._flat(values):
             text = self._charged(repr(value))
-            return text, (value if kind is tuple else Items(kind, values, text=text))
+            return text, (value if kind is tuple else Items(kind, values, text=text, flat=True))
         texts, marks = self._looks(values)
         inner = ", ".join(texts)
         self.left -= 2 * len(texts)
@@ -190,6 +193,22 @@ def _find_shape(kind: type, renderer: ValueRenderer) -> Optional[Shape]:
 
 def _all_text(keys: List[Any]) -> bool:
     return set(map(id, map(type, keys))) <= _TEXT
+
+
+def flat_list(value: List[Any], renderer: ValueRenderer) -> Optional[Look]:
+    """Return the look of a list of numbers, or of short strings; ``None`` for any other."""
+    if len(value) > renderer.items or renderer.depth < 1:
+        return None
+    kinds = set(map(id, map(type, value)))
+    if not kinds <= _NUMBERS and (kinds != _TEXT or sum(map(len, value)) > renderer.characters):
+        return None
+    try:
+        text = repr(value)
+    except ValueError:  # an int beyond the digits limit
+        return None
+    if len(text) > renderer.characters:
+        return None
+    return text, Items(list, list(value), text=text, flat=True)
 
 
 def look(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:

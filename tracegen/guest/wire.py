@@ -54,7 +54,8 @@ def patch(old: str, new: str) -> Union[str, List[Any]]:
     if len(new) < SHORTEST_PATCHED or len(old) < SHORTEST_PATCHED:
         return new
     room = min(len(old), len(new))
-    start = _common(old, new, room)
+    # Most often a text grows at its end, before a quote or bracket.
+    start = len(old) - 1 if len(new) > len(old) and new.startswith(old[:-1]) else _common(old, new, room)
     end = _common_end(old, new, room - start)
     return new if 2 * (start + end) < len(new) else [start, end, new[start : len(new) - end]]
 
@@ -91,13 +92,13 @@ class WireWriter:
     """Writes lines as they come, so that what was written survives any death of the process."""
 
     def __init__(self, write: Callable[[bytes], Any]) -> None:
-        self._write = write
+        self.write = write
+        """Writes encoded lines; who calls it counts them himself. Made to discard in a child that the program forked:
+        its lines would mix with ours."""
         self.bytes = 0
         """Of the current input."""
         self.events = 0
         """Of the current input."""
-        self.silent = False
-        """Set in a child that the program forked: its lines would mix with ours."""
 
     def begin(self, index: int) -> None:
         """Begin an input."""
@@ -108,23 +109,16 @@ class WireWriter:
         """Encode and write one line."""
         self.put(encode(*fields))
 
-    def event(self, row: str) -> None:
-        """Write an event's line, and what stands before it."""
-        data = row.encode("ascii")
-        self.events += 1
-        self.put(data)
-
     def put(self, data: bytes) -> None:
-        """Write encoded lines."""
-        if not self.silent:
-            self.bytes += len(data)
-            self._write(data)
+        """Write encoded lines that are no events."""
+        self.bytes += len(data)
+        self.write(data)
 
     def silence_forks(self) -> None:
         """Keep children that the program forks from writing into their parent's record."""
 
         def silence() -> None:
-            self.silent = True
+            self.write = len
             sys.settrace(None)
 
         os.register_at_fork(after_in_child=silence)
