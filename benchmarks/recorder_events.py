@@ -32,6 +32,10 @@ WIRE_KINDS = {"c": "call", "s": "call", "l": "line", "r": "return", "y": "return
 SNOOPED = re.compile(r"^ *[0-9:.]{15} (?:call|line|return|exception) +\d+ |^ *Call ended by exception", re.MULTILINE)
 STOPS = ("(<class 'StopIteration'>", "(<class 'StopAsyncIteration'>")
 
+BARS = {"pysnooper": (1.0, 3.0), "snoop": (None, 8.0), "hunter": (None, 8.0), "naive": (None, 2.0)}
+"""Least ratio on each workload, and on geometric average."""
+MOST_BYTES = {"cruxeval": 35.0, "list": 30.0}
+
 Times = dict[str, dict[str, list[float]]]
 
 
@@ -158,9 +162,23 @@ def ratios(times: Times, rivals: list[str]) -> list[Measurement]:
             for work, taken in times.items()
         }
         best = [min(taken[rival]) / min(taken["tracegen"]) for taken in times.values()]
-        found += [Measurement(f"tracegen beside {rival}, {work}", ratio, "x") for work, ratio in by_work.items()]
-        found.append(Measurement(f"tracegen beside {rival}, geometric mean", _geometric(list(by_work.values())), "x"))
+        every, mean = BARS.get(rival, (None, None))
+        found += [Measurement(f"tracegen beside {rival}, {work}", ratio, "x", every) for work, ratio in by_work.items()]
+        found.append(
+            Measurement(f"tracegen beside {rival}, geometric mean", _geometric(list(by_work.values())), "x", mean)
+        )
         found.append(Measurement(f"tracegen beside {rival}, geometric mean of minima", _geometric(best), "x"))
+    return found
+
+
+def sizes(outputs: dict[str, dict[str, Output]]) -> list[Measurement]:
+    """Return the recorder's bytes per event, by workload."""
+    found = []
+    for work, by_tracer in outputs.items():
+        mine = by_tracer["tracegen"]
+        found.append(
+            Measurement(f"bytes per event, {work}", mine.size / mine.events, "bytes", MOST_BYTES.get(work), most=True)
+        )
     return found
 
 
@@ -177,6 +195,8 @@ def measure(quick: bool) -> tuple[list[Measurement], list[Measurement]]:
         "bare": tracers.bare,
         "tracegen": tracers.tracegen,
         "pysnooper": tracers.snooper,
+        "snoop": tracers.snoop_tracer,
+        "hunter": tracers.hunter_tracer,
     }
     kind = tracers.naive_class(NAIVE) if NAIVE.exists() else None
     if kind is None:
@@ -195,7 +215,7 @@ def measure(quick: bool) -> tuple[list[Measurement], list[Measurement]]:
     table = rows(times, outputs)
     sound = Measurement("programs without an oracle fault", len(everything) - len(faults), "of all", len(everything))
     same = Measurement("programs with equal events", len(everything), "of all", len(everything))
-    return table, [sound, same, *ratios(times, rivals)]
+    return table, [sound, same, *ratios(times, rivals), *sizes(outputs)]
 
 
 if __name__ == "__main__":

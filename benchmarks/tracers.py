@@ -1,6 +1,7 @@
 """The tracers that the recorder is measured against, each run on a loaded program."""
 
 import importlib.util
+import linecache
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+import hunter  # type: ignore[import-untyped]
 import pysnooper  # type: ignore[import-untyped]
+import snoop  # type: ignore[import-untyped]
 from workloads import Program
 
 from tracegen.guest.codes import CodeTable
@@ -62,6 +65,8 @@ class Loaded:
         self.file = SourceFile(program.name, program.source, code, whole=True)
         self.namespace: dict[str, Any] = {"__name__": program.name, "__loader__": _Loader(program.source)}
         sys.modules[program.name] = ModuleType(program.name)  # dataclasses look their module up
+        # snoop and hunter read a file's lines from there.
+        linecache.cache[program.name] = (len(program.source), None, program.source.splitlines(True), program.name)
         exec(code, self.namespace)
         self.run: Callable[[], Any] = self.namespace["run"]
 
@@ -131,6 +136,25 @@ def snooper(loaded: Loaded) -> Output:
     """Run the program under PySnooper into a counting sink; it does not count its events."""
     sink = CountingSink()
     snooped(loaded, sink)
+    return Output(0, sink.size)
+
+
+def snoop_tracer(loaded: Loaded) -> Output:
+    """Run the program under snoop: all functions of its file, no others."""
+    sink = CountingSink()
+    tracer = snoop.Config(out=sink, color=False).snoop()
+    run = tracer(loaded.run)
+    tracer.target_codes.update(loaded.codes)
+    run()
+    return Output(0, sink.size)
+
+
+def hunter_tracer(loaded: Loaded) -> Output:
+    """Run the program under hunter's VarsSnooper, which writes variables only."""
+    sink = CountingSink()
+    action = hunter.VarsSnooper(stream=sink, force_colors=False)
+    with hunter.trace(hunter.Q(filename=loaded.name, action=action)):
+        loaded.run()
     return Output(0, sink.size)
 
 
