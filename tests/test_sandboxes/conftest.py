@@ -1,9 +1,11 @@
 """Pools for the tests."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attacks import look_around
 from engine_image import image_or_skip
 from sandbox_jobs import text_spec
 
@@ -43,3 +45,18 @@ def pool(request: pytest.FixtureRequest, spec: PoolSpec) -> Iterator[Pool]:
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     return Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", params=["docker"])
+def attacked(request: pytest.FixtureRequest, spec: PoolSpec) -> Iterator[Pool]:
+    """A pool that attacks run in, of each backend that contains them."""
+    image: ImageRef = request.getfixturevalue(f"{request.param}_image")
+    small = dataclasses.replace(spec, memory_bytes=192 * 2**20, scratch_bytes=16 * 2**20, warm_spare=True)
+    with open_pool(request.param, small, image) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def untouched(attacked: Pool) -> str:
+    """What a job sees that comes before any attack."""
+    return look_around(attacked)
