@@ -128,10 +128,13 @@ def _make(client: docker.APIClient, tree: HostTree) -> ImageRef:
 
 
 def _forget_older(client: docker.APIClient, content: str) -> None:
-    """Remove images of the same content that lost their tag to the one just made."""
+    """Remove images of the same content that lost their tag to the one just made; never what is derived from one."""
     import docker.errors
 
-    for image in client.images(filters={"label": f"{DIGEST_LABEL}={content}", "dangling": True}):
+    labels = [f"{DIGEST_LABEL}={content}", f"{ROLE_LABEL}=base"]
+    for image in client.images(filters={"label": labels, "dangling": True}):
+        if image["ParentId"]:  # derived: a session's snapshot or a user's own image, which inherits the labels
+            continue
         with contextlib.suppress(docker.errors.APIError):  # a running container still needs it
             client.remove_image(image["Id"])
 

@@ -48,12 +48,19 @@ def orphans(client: docker.APIClient) -> list[str]:
 
 
 def _is_orphan(container: dict[str, Any]) -> bool:
-    pid, _, rest = container["Labels"][OWNER_LABEL].partition(":")
-    started, _, kernel = rest.partition(":")
-    if kernel == _kernel():
-        return not pid.isdecimal() or _started(int(pid)) != started
-    # Of another machine, boot or pid namespace: whether it lives cannot be seen from here.
+    dead = is_dead(container["Labels"][OWNER_LABEL])
+    if dead is not None:
+        return dead
     return bool(container["State"] != "running" and time.time() - container["Created"] > STALE_SECONDS)
+
+
+def is_dead(owner: str) -> bool | None:
+    """Return whether the process of a label is gone; ``None`` for one of another machine, boot or pid namespace."""
+    pid, _, rest = owner.partition(":")
+    started, _, kernel = rest.partition(":")
+    if kernel != _kernel():
+        return None  # whether it lives cannot be seen from here
+    return not pid.isdecimal() or _started(int(pid)) != started
 
 
 def _started(pid: int) -> str:

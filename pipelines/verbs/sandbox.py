@@ -1,0 +1,72 @@
+"""``tracegen sandbox``: removes what sandboxes left on this machine, and measures them."""
+
+import argparse
+import re
+import sys
+from typing import Final
+
+from sandboxes.docker.garbage import Litter, find_dead, find_garbage, sweep
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_WEEK: Final = 7 * 86400.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add a subcommand per deed."""
+    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+    reap = deeds.add_parser("reap", help="remove the containers and snapshots of processes that died, now")
+    collect = deeds.add_parser("gc", help="remove old images that tracegen made, and unpacked root file systems")
+    collect.add_argument(
+        "--older-than",
+        type=_age,
+        default=_WEEK,
+        metavar="AGE",
+        help="remove what was made longer ago, such as 12h or 30d (default: 7d)",
+    )
+    collect.add_argument(
+        "--keep-bytes", type=_size, metavar="SIZE", help="remove the oldest beyond this much, such as 20GB"
+    )
+    for one in (reap, collect):
+        one.add_argument("--dry-run", action="store_true", help="say what would go and remove nothing")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do the deed; exit code 1 if something that should go could not."""
+    found = find_dead() if arguments.deed == "reap" else find_garbage(arguments.older_than, arguments.keep_bytes)
+    if arguments.dry_run:
+        _show("would remove", found)
+        return 0
+    swept = sweep(found)
+    _show("removed", swept.removed)
+    for one, problem in swept.kept:
+        sys.stderr.write(f"tracegen sandbox: kept {_line(one)}: {problem}\n")
+    return 1 if swept.kept else 0
+
+
+def _show(word: str, litter: list[Litter] | tuple[Litter, ...]) -> None:
+    sys.stdout.writelines(f"{word} {_line(one)}\n" for one in litter)
+    total = sum(one.size_bytes for one in litter) / 1e6
+    counts = {kind: sum(one.kind == kind for one in litter) for kind in ("container", "image", "rootfs")}
+    names = {"container": "containers", "image": "images", "rootfs": "root file systems"}
+    parts = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items())
+    sys.stdout.write(f"{word} {parts}; {total:,.0f} MB\n")
+
+
+def _line(one: Litter) -> str:
+    name = ", ".join(one.names) or (one.identity if one.kind == "rootfs" else one.identity.split(":")[-1][:12])
+    return f"{one.kind} {name} ({one.size_bytes / 1e6:,.1f} MB, {one.reason})"
+
+
+def _age(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age; allowed: a number and s, m, h or d, such as 7d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?B)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; allowed: a number and B, KB, MB, GB or TB")
+    return int(float(match[1]) * _BYTES[match[2]])

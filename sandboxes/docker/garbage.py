@@ -1,0 +1,261 @@
+"""What of ours can be removed from the engine and the cache, and its removal: ``tracegen sandbox reap`` and ``gc``.
+
+An image is ours by its names (every one in our repositories) or, without a name, by a role that its parent does not
+have: what a user derives from our images inherits their labels.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sandboxes.docker.channel import remove
+from sandboxes.docker.engine import connect, speaking
+from sandboxes.docker.images import REPOSITORY as BASES
+from sandboxes.docker.images import ROLE_LABEL
+from sandboxes.docker.owners import OWNER_LABEL, is_dead, orphans
+from sandboxes.docker.packages import REPOSITORY as PACKAGES
+
+if TYPE_CHECKING:
+    import docker
+
+SNAPSHOT: Final = "snapshot"
+REPOSITORIES: Final = frozenset({BASES, PACKAGES})
+ROLES: Final = frozenset({"base", "packages"})
+"""Of images that stay until they are old. A snapshot goes with its owner."""
+
+
+@dataclass(slots=True, frozen=True)
+class Litter:
+    """One thing that can go."""
+
+    kind: Literal["container", "image", "rootfs"]
+    identity: str
+    """Id in the engine, or the path."""
+    names: tuple[str, ...]
+    size_bytes: int
+    """Freed by its removal: of an image, what lies above its parent."""
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class Sweep:
+    """What a removal came to."""
+
+    removed: tuple[Litter, ...]
+    kept: tuple[tuple[Litter, str], ...]
+    """What the engine or the file system refused to remove, and why."""
+
+
+def find_dead() -> list[Litter]:
+    """Return the containers of dead owners and their snapshots. Raises ``BackendUnavailable``."""
+    client = connect()
+    try:
+        containers = [Litter("container", one, (), 0, "its owner is dead") for one in orphans(client)]
+        with speaking("list images and containers"):
+            shelf = _Shelf.of(client, ignoring={one.identity for one in containers})
+        return containers + [one for one in shelf.unowned() if one.reason == _DEAD]
+    finally:
+        client.close()
+
+
+def find_garbage(older_than_seconds: float, keep_bytes: int | None) -> list[Litter]:
+    """Return what ``gc`` would remove: nothing that a container or another image uses, or that is not ours.
+
+    ``keep_bytes``: beyond it younger images and root file systems go too, the oldest first. Raises
+    ``BackendUnavailable``.
+    """
+    client = connect()
+    try:
+        with speaking("list images and containers"):
+            shelf = _Shelf.of(client, ignoring=set())
+    finally:
+        client.close()
+    first = shelf.unowned(older_than_seconds)
+    gone = {one.identity for one in first}
+    ages = [*shelf.aged(gone), *_root_file_systems()]
+    chosen = _too_old_or_too_much(ages, older_than_seconds, keep_bytes)
+    images = {one.identity: one.reason for one in chosen if one.kind == "image"}
+    return [*first, *shelf.leaving(images, gone), *(one for one in chosen if one.kind == "rootfs")]
+
+
+def sweep(litter: Iterable[Litter]) -> Sweep:
+    """Remove what was found, in its order. Raises ``BackendUnavailable``; what has come into use meanwhile stays."""
+    client = connect()
+    removed, kept = [], []
+    try:
+        with speaking("remove what is left over"):
+            for one in litter:
+                problem = _remove(client, one)
+                if problem:
+                    kept.append((one, problem))
+                else:
+                    removed.append(one)
+    finally:
+        client.close()
+    return Sweep(tuple(removed), tuple(kept))
+
+
+def cache_directory() -> Path:
+    """Return where unpacked root file systems lie."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tracegen" / "rootfs"
+
+
+_DEAD: Final = "snapshot of a dead owner"
+
+
+@dataclass(slots=True, frozen=True)
+class _Shelf:
+    """Every image of the engine, and which of them are in use."""
+
+    images: dict[str, dict[str, Any]]
+    used: frozenset[str]
+    """Images of containers, running or not."""
+
+    @classmethod
+    def of(cls, client: docker.APIClient, ignoring: set[str]) -> _Shelf:
+        containers = [one for one in client.containers(all=True) if one["Id"] not in ignoring]
+        return cls({one["Id"]: one for one in client.images(all=True)}, frozenset(one["ImageID"] for one in containers))
+
+    def unowned(self, foreign_seconds: float | None = None) -> list[Litter]:
+        """Return snapshots of dead owners and images of ours that lost their name, children before parents.
+
+        Whether an owner on another machine or boot lives cannot be seen: its snapshots go after ``foreign_seconds``.
+        """
+        found: dict[str, str] = {}
+        for identity, image in self.images.items():
+            labels, old = image["Labels"] or {}, foreign_seconds is not None and _age(image) > foreign_seconds
+            if labels.get(ROLE_LABEL) == SNAPSHOT and OWNER_LABEL in labels and not self._foreign_names(image):
+                dead = is_dead(labels[OWNER_LABEL])
+                if dead or (dead is None and old):
+                    found[identity] = _DEAD if dead else "snapshot of an owner elsewhere, old"
+            elif not _names(image) and self._is_nameless_ours(image) and not self._children(identity):
+                found[identity] = "lost its name to a newer one"
+        return self.leaving(found)
+
+    def aged(self, gone: set[str]) -> list[tuple[float, Litter]]:
+        """Return every image of ours that has a name and no use, with its age in seconds."""
+        ours = {
+            identity: "made by tracegen"
+            for identity, image in self.images.items()
+            if _names(image) and (image["Labels"] or {}).get(ROLE_LABEL) in ROLES and not self._foreign_names(image)
+        }
+        return [(_age(self.images[one.identity]), one) for one in self.leaving(ours, gone)]
+
+    def leaving(self, found: dict[str, str], gone: Iterable[str] = ()) -> list[Litter]:
+        """Drop what a container or a remaining image needs; what is left comes children first.
+
+        ``found`` is identities with their reasons; ``gone`` leaves anyway.
+        """
+        leaving, order = set(gone), list[str]()
+        waiting = [one for one in found if one not in self.used and one not in leaving]
+        while ready := [one for one in waiting if one not in leaving and not self._children(one) - leaving]:
+            leaving.update(ready)
+            order += ready
+        return [self._litter(one, found[one]) for one in order]
+
+    def _litter(self, identity: str, reason: str) -> Litter:
+        image = self.images[identity]
+        parent = self.images.get(image["ParentId"])
+        size = image["Size"] - (parent["Size"] if parent else 0)
+        return Litter("image", identity, tuple(_names(image)), max(0, size), reason)
+
+    def _children(self, identity: str) -> set[str]:
+        return {other for other, image in self.images.items() if image["ParentId"] == identity}
+
+    def _is_nameless_ours(self, image: dict[str, Any]) -> bool:
+        role = (image["Labels"] or {}).get(ROLE_LABEL)
+        parent = self.images.get(image["ParentId"], {"Labels": None})
+        return role in ROLES and (parent["Labels"] or {}).get(ROLE_LABEL) != role
+
+    @staticmethod
+    def _foreign_names(image: dict[str, Any]) -> list[str]:
+        names = [name.partition("@")[0] if "@" in name else name.rpartition(":")[0] for name in _names(image)]
+        if (image["Labels"] or {}).get(ROLE_LABEL) == SNAPSHOT:
+            return [name for name in names if not name.startswith("tracegen-")]
+        return [name for name in names if name not in REPOSITORIES]
+
+
+def _names(image: dict[str, Any]) -> list[str]:
+    tags = [tag for tag in image["RepoTags"] or [] if tag != "<none>:<none>"]
+    return tags or [name for name in image["RepoDigests"] or [] if name != "<none>@<none>"]
+
+
+def _age(image: dict[str, Any]) -> float:
+    return time.time() - float(image["Created"])
+
+
+def _too_old_or_too_much(ages: list[tuple[float, Litter]], seconds: float, keep_bytes: int | None) -> list[Litter]:
+    """Choose by age, then the oldest beyond the budget; the order, children before parents, stays."""
+    chosen = {one.identity for age, one in ages if age >= seconds}
+    kept = 0
+    for _, one in sorted(ages, key=lambda pair: pair[0]):  # the youngest first
+        kept += one.size_bytes if one.identity not in chosen else 0
+        if keep_bytes is not None and kept > keep_bytes:
+            chosen.add(one.identity)
+    return [one for _, one in ages if one.identity in chosen]
+
+
+def _root_file_systems() -> list[tuple[float, Litter]]:
+    """Return the unpacked root file systems that no process has mounted, with the seconds since they were touched."""
+    directory = cache_directory()
+    if not directory.is_dir():
+        return []
+    mounted = _mounts()
+    return [
+        (time.time() - entry.stat().st_mtime, Litter("rootfs", str(entry), (), _bytes(entry), "unpacked image"))
+        for entry in sorted(directory.iterdir())
+        if f"tracegen/rootfs/{entry.name}" not in mounted
+    ]
+
+
+def _mounts() -> str:
+    """Return the mount tables of every process on this machine that may be asked."""
+    texts = []
+    for table in Path("/proc").glob("[0-9]*/mountinfo"):
+        try:
+            texts.append(table.read_text())
+        except OSError:  # it has just ended, or is another user's
+            continue
+    return "\n".join(texts)
+
+
+def _bytes(entry: Path) -> int:
+    paths = [entry, *entry.rglob("*")] if entry.is_dir() and not entry.is_symlink() else [entry]
+    return sum(path.lstat().st_blocks * 512 for path in paths)
+
+
+def _remove(client: docker.APIClient, one: Litter) -> str:
+    """Remove one thing; return why that was refused, or nothing."""
+    import docker.errors
+
+    try:
+        if one.kind == "container":
+            remove(client, one.identity)
+        elif one.kind == "image":
+            for name in one.names or (one.identity,):
+                client.remove_image(name)
+        else:
+            _remove_tree(Path(one.identity))
+    except docker.errors.ImageNotFound:
+        return ""  # went with its child
+    except docker.errors.APIError as error:
+        return str(error.explanation)
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def _remove_tree(entry: Path) -> None:
+    """Rename first: a half-removed root file system must not be taken for a whole one."""
+    gone = entry.with_name(f".gone-{os.getpid()}-{entry.name}")
+    entry.rename(gone)
+    if gone.is_dir() and not gone.is_symlink():
+        shutil.rmtree(gone)
+    else:
+        gone.unlink()
