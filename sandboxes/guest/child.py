@@ -71,8 +71,11 @@ def _arrange(work: Work, files: JobFiles) -> None:
 def _offer_to_oom_killer() -> None:
     """Make the kernel take the job before the server when the container's memory is used up."""
     try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        try:
+            os.write(fd, b"1000")
+        finally:
+            os.close(fd)
     except OSError:
         pass  # only a preference: without it the kernel may take the server, which the host sees as a lost sandbox
 

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import tempfile
 from typing import NamedTuple
 
 from .frames import write_all
@@ -52,6 +51,8 @@ def _memory_file(name: str, directory: str) -> int:
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create(name)
     else:
+        import tempfile  # large, and every fork copies what the server holds
+
         fd, path = tempfile.mkstemp(dir=directory)
         os.unlink(path)
     # Appending: a guest that reads its output and truncates the file starts again at 0, with no hole before it.

@@ -68,7 +68,7 @@ def _limit(paths: "tuple[str, ...]") -> Optional[int]:
 
 def _lines(path: str) -> List[str]:
     try:
-        with open(path) as file:
-            return file.read().splitlines()
+        with open(path, "rb", buffering=0) as file:
+            return (file.readall() or b"").decode("utf-8", "surrogateescape").splitlines()
     except OSError:
         return []

@@ -79,7 +79,8 @@ def _children() -> List[int]:
 
 
 def _kill_uid(uid: int) -> List[int]:
-    alive = [pid for pid in _pids() if _real_uid(pid) == uid]
+    ours = (1, os.getpid())  # the init process and the server: never a job's, whoever they run as
+    alive = [pid for pid in _pids() if pid not in ours and _real_uid(pid) == uid]
     if alive:
         killer = os.fork()
         if not killer:
