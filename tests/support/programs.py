@@ -1,4 +1,4 @@
-"""Makes small programs that alias, mutate, yield, raise and nest. ``choose(n)`` picks 0..n-1."""
+"""Makes small programs that alias, mutate, yield, raise, nest and splice a long list. ``choose(n)`` picks 0..n-1."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,12 @@ Choose = Callable[[int], int]
 
 HEADER = """
 import contextlib
+import dataclasses
+
+@dataclasses.dataclass
+class Point:
+    x: object
+    y: object = None
 
 class Box:
     def __init__(self, item):
@@ -67,6 +73,15 @@ STATEMENTS = (
     "try:\n{i}    x = g.send(x)\n{i}except (StopIteration, NameError):\n{i}    x = {n}",
     "class Local:\n{i}    field = {n}\n{i}    other = [field]",
     "global shared\n{i}shared = x",
+    "w[{n} * 9] = x",
+    "w.append(s)",
+    "w.insert({n} * 20, True)",
+    "del w[{n}:{n} + 2]",
+    "w[{n}], w[-1 - {n}] = w[-1 - {n}], w[{n}]",
+    "v = w\n{i}v[{n}:{n}] = [0.5, None]",
+    "p = Point({n}, a)\n{i}p.y = [p.x, w[{n}]]",
+    "p = Point(Box(x), d)\n{i}p.x.item = {n}\n{i}d['p'] = p.x",
+    "m = ({n}, (x, s), [a])",
 )
 BLOCKS = (
     "for i{n} in range({n}):",
@@ -82,6 +97,7 @@ def program(choose: Choose, size: int = 12) -> str:
     body = _block(choose, size, "    ", 0)
     box = ("Shown", "Box")[choose(2)]
     start = f"    x, s, a, d, fuel, box = 1, '', [], {{}}, 30, {box}(0)\n"
+    start += "    w = [n * 7919 % 1000 for n in range(60)]\n"
     return HEADER + "\nshared = 0\n\ndef run():\n" + _globals(body) + start + body + "    return x, a, d\n"
 
 
