@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from sandboxes.docker.build import REPOSITORY as BUILDS
 from sandboxes.docker.channel import remove
 from sandboxes.docker.engine import connect, speaking
 from sandboxes.docker.images import REPOSITORY as BASES
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     import docker
 
 SNAPSHOT: Final = "snapshot"
-REPOSITORIES: Final = frozenset({BASES, PACKAGES})
-ROLES: Final = frozenset({"base", "packages"})
+REPOSITORIES: Final = frozenset({BASES, PACKAGES, BUILDS})
+ROLES: Final = frozenset({"base", "packages", "build"})
 """Of images that stay until they are old. A snapshot goes with its owner."""
 
 

@@ -21,8 +21,10 @@ from typing import IO, TYPE_CHECKING, Final
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening
+from sandboxes.docker.build import committed_as
 from sandboxes.docker.engine import connect, speaking
 from sandboxes.docker.images import ROLE_LABEL, inspect, python_says
+from sandboxes.docker.owners import OWNER_LABEL, own_label
 from schemas.base import digest
 from schemas.errors import ImageUnavailable, UsageError
 
@@ -72,7 +74,8 @@ def unpack_packages(image: ImageRef, folder: Path) -> Path:
             if found is None:
                 raise ImageUnavailable(f"the image {image.reference!r} is gone: run the same command again")
             place = str(found["Config"]["Labels"][FOLDER_LABEL])
-            container = client.create_container(image.reference, command=[hardening.PYTHON])["Id"]
+            labels = {ROLE_LABEL: "probe", OWNER_LABEL: own_label()}
+            container = client.create_container(image.reference, command=[hardening.PYTHON], labels=labels)["Id"]
             try:
                 _extract(client, container, place, folder)
             finally:
@@ -168,12 +171,13 @@ def write_layer(tree: Path, output: IO[bytes]) -> None:
 def _commit(client: docker.APIClient, base: ImageRef, tree: Path, place: str, labels: dict[str, str]) -> None:
     """Lay the files over the base and give the result its tag, which comes last: without it nothing counts."""
     usual, client.timeout = client.timeout, LAYER_SECONDS
+    labels = {**labels, ROLE_LABEL: "packages"}
     container = client.create_container(
         base.reference,
         entrypoint=[hardening.PYTHON, "-S", "-E", *_COMPILE, place],
         command=[],
         host_config=client.create_host_config(network_mode="none", cap_drop=["ALL"]),
-        labels={**labels, ROLE_LABEL: "packages"},
+        labels={**labels, OWNER_LABEL: own_label()},
     )["Id"]
     try:
         with tempfile.TemporaryFile() as archive:
@@ -184,7 +188,7 @@ def _commit(client: docker.APIClient, base: ImageRef, tree: Path, place: str, la
         client.start(container)
         client.wait(container, timeout=LAYER_SECONDS)  # whatever its exit code: templates among the files do not parse
         repository, _, tag = _tag(labels[KEY_LABEL]).partition(":")
-        client.commit(container, repository=repository, tag=tag)
+        client.commit(container, repository=repository, tag=tag, conf=committed_as(labels))
     finally:
         client.remove_container(container, force=True)
         client.timeout = usual

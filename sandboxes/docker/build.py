@@ -1,0 +1,208 @@
+"""Builds images that need commands run: compilers, git, packages without wheels. One layer over a base.
+
+Not by a Dockerfile: the classic builder keeps what a step was given in the image's history, and an intermediate image
+of each step that went well before one failed. Here the commands run in one container, which is committed when all went
+well; the configuration (index, proxies, certificates, git credentials) is the environment of the commands alone, which
+is part of neither the container nor the image (docs/decisions/0014).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from sandboxes.api import ImageRef
+from sandboxes.docker import hardening
+from sandboxes.docker.channel import remove
+from sandboxes.docker.engine import connect, speaking
+from sandboxes.docker.images import ROLE_LABEL, inspect, resolve_docker_image
+from sandboxes.docker.owners import OWNER_LABEL, own_label
+from schemas.base import digest
+from schemas.errors import ImageUnavailable
+
+if TYPE_CHECKING:
+    import docker
+
+REPOSITORY: Final = "tracegen-build"
+ROLE: Final = "build"
+KEY_LABEL: Final = "tracegen.build.key"
+FORMAT: Final = 1
+"""Raised when the way of building changes, so that older images are not taken for this one's."""
+BUILD_SECONDS: Final = 1800
+_PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
+_PIP: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_RETRIES", "PIP_TIMEOUT")
+_CERTIFICATES: Final = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+_PREFIX: Final = "TRACEGEN_CERTIFICATES_"
+_PIECE: Final = 100_000
+"""The kernel takes no variable beyond 128 KiB, and a system's bundle is larger."""
+_HOME: Final = "/run/tracegen"
+"""On memory, so that caches and credentials that a tool writes to its home do not land in the layer."""
+_WAIT: Final = f"import time; time.sleep({BUILD_SECONDS + 60})"
+_RUNNER: Final = f"""
+import json, os, subprocess, sys
+commands = json.loads(sys.argv[1])
+pieces = sorted(name for name in os.environ if name.startswith("{_PREFIX}"))
+certificates = "".join(os.environ.pop(name) for name in pieces)
+os.environ["HOME"] = "{_HOME}"
+if certificates:
+    open("{_HOME}/certificates.pem", "w").write(certificates)
+    os.environ.update(dict.fromkeys({_CERTIFICATES!r}, "{_HOME}/certificates.pem"))
+for command in commands:
+    try:
+        code = subprocess.call(command, stdin=subprocess.DEVNULL, timeout={BUILD_SECONDS})
+    except (OSError, subprocess.TimeoutExpired) as error:
+        sys.exit(str(error))
+    if code:
+        sys.exit(f"{{command[0]}} ended with {{code}}")
+"""
+
+
+def configuration(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what builds take over from ``environment``: proxies, pip's index, git's settings, certificates.
+
+    Git's are ``GIT_CONFIG_COUNT``, ``GIT_CONFIG_KEY_0``, ``GIT_CONFIG_VALUE_0``...; certificates are the content of the
+    first file that a variable such as ``SSL_CERT_FILE`` names. Raises ``OSError`` if that cannot be read.
+    """
+    proxies = [*_PROXIES, *(name.lower() for name in _PROXIES)]
+    git = [name for name in environment if name.startswith("GIT_CONFIG_")]
+    taken = {name: environment[name] for name in [*proxies, *_PIP, *git] if environment.get(name)}
+    if certificates := next((environment[name] for name in _CERTIFICATES if environment.get(name)), None):
+        text = Path(certificates).read_text()
+        pieces = range(0, len(text), _PIECE)
+        taken.update({f"{_PREFIX}{number:03}": text[start : start + _PIECE] for number, start in enumerate(pieces)})
+    return taken
+
+
+def build(
+    base: ImageRef,
+    commands: Sequence[Sequence[str]],
+    *,
+    files: Mapping[str, bytes] | None = None,
+    network: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> ImageRef:
+    """Return ``base`` with ``files`` (absolute path to content) laid over it and ``commands`` (argv) run as root.
+
+    Found again by base, files and commands. ``environment`` (default: this process's) is where ``configuration`` is
+    read from; it is part of neither the image nor its tag. A failed build leaves nothing. Raises ``ImageUnavailable``
+    if a command fails, ``BackendUnavailable``.
+    """
+    contents = {path: hashlib.blake2b(content).hexdigest() for path, content in sorted((files or {}).items())}
+    key = digest([FORMAT, base.digest, contents, [list(command) for command in commands], network])
+    name = f"{REPOSITORY}:{key[:16]}"
+    client = connect()
+    try:
+        with speaking("build an image"):
+            found = inspect(client, name)
+            if found is None or (found["Config"].get("Labels") or {}).get(KEY_LABEL) != key:
+                settings = configuration(os.environ if environment is None else environment)
+                _make(client, base, commands, files or {}, network, settings, key)
+    finally:
+        client.close()
+    return resolve_docker_image(python=None, base=name)
+
+
+def committed_as(labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of an image committed from a container of ours: its labels, no owner, Python as program."""
+    return {"Labels": {**labels, OWNER_LABEL: ""}, "Entrypoint": [hardening.PYTHON], "Cmd": []}
+
+
+def _make(
+    client: docker.APIClient,
+    base: ImageRef,
+    commands: Sequence[Sequence[str]],
+    files: Mapping[str, bytes],
+    network: bool,
+    settings: Mapping[str, str],
+    key: str,
+) -> None:
+    labels = {ROLE_LABEL: ROLE, KEY_LABEL: key}
+    container = client.create_container(
+        base.reference,
+        entrypoint=[hardening.PYTHON, "-S", "-E", "-c", _WAIT],
+        command=[],
+        user="0:0",
+        host_config=client.create_host_config(
+            network_mode="bridge" if network else "none",
+            security_opt=["no-new-privileges"],
+            tmpfs={_HOME: "size=1g,mode=0700"},
+            pids_limit=1024,
+            mem_limit="4g",
+            init=True,
+        ),
+        labels={**labels, OWNER_LABEL: own_label()},
+    )["Id"]
+    try:
+        client.put_archive(container, "/", _archive(files))
+        client.start(container)
+        _run(client, container, commands, settings)
+        client.stop(container, timeout=0)
+        usual, client.timeout = client.timeout, BUILD_SECONDS
+        try:
+            client.commit(container, repository=REPOSITORY, tag=key[:16], conf=committed_as(labels))
+        finally:
+            client.timeout = usual
+    finally:
+        remove(client, container)
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w") as archive:
+        for path, content in sorted(files.items()):
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
+    return output.getvalue()
+
+
+def _run(
+    client: docker.APIClient, container: str, commands: Sequence[Sequence[str]], settings: Mapping[str, str]
+) -> None:
+    """Run the commands beside the waiting process. Raises ``ImageUnavailable`` with the end of what they said."""
+    argv = [hardening.PYTHON, "-S", "-c", _RUNNER, json.dumps([list(command) for command in commands])]
+    started = client.exec_create(container, argv, environment=dict(settings), user="0:0", workdir="/")
+    usual, client.timeout = client.timeout, BUILD_SECONDS
+    try:
+        said = _last_words(client.exec_start(started["Id"], socket=True))
+    finally:
+        client.timeout = usual
+    code = client.exec_inspect(started["Id"])["ExitCode"]
+    if code != 0:
+        text = _without_secrets(said.decode(errors="replace"), settings)
+        raise ImageUnavailable(f"the image cannot be built: {' '.join(text.split())[-800:] or f'exit code {code}'}")
+
+
+def _last_words(stream: Any) -> bytes:
+    """Read the stream to its end and close it; return the end of what came."""
+    from docker.utils.socket import frames_iter
+
+    said = b""
+    try:
+        for _, chunk in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
+            said = (said + chunk)[-4000:]
+    finally:
+        response = getattr(stream, "_response", None)  # docker-py keeps it there; closing it closes the socket
+        if response is not None:
+            response.close()
+        stream.close()
+    return said
+
+
+def _without_secrets(text: str, settings: Mapping[str, str]) -> str:
+    """Take the configuration's values, and the user and password of its URLs, out of a message."""
+    secrets = set(settings.values())
+    for value in settings.values():
+        if "://" in value:
+            secrets.update(part for part in (urlsplit(value).username, urlsplit(value).password) if part)
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) > 3:
+            text = text.replace(secret, "***")
+    return text
