@@ -34,7 +34,11 @@ def _address(items: List[Any]) -> int:
 
 def _as_expected() -> bool:
     """Whether lists look in memory as this module takes them to."""
-    if ctypes is None or ctypes.sizeof(ctypes.c_void_p) != _POINTER or list.__basicsize__ != _HEAD + 2 * _POINTER:
+    if (
+        ctypes is None
+        or ctypes.sizeof(ctypes.c_void_p) != _POINTER
+        or getattr(list, "__basicsize__", 0) != _HEAD + 2 * _POINTER
+    ):
         return False
     one = [object() for _ in range(3)]
     found = (ctypes.c_size_t * 3).from_address(_address(one))
