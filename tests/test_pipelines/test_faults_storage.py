@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,42 @@ def test_a_read_only_directory_stops_the_run_before_anything_runs_and_it_resumes
     errors = (tmp_path / "closed.err").read_text()
     assert "Read-only file system; choose a directory that can be written" in errors
     assert len(errors.splitlines()) == 1
+    assert contents(tmp_path / "copy") == contents(whole.out)
+
+
+def can_break_ext4() -> bool:
+    features = Path("/sys/fs/ext4/features")
+    tools = all(shutil.which(name) for name in ("mkfs.ext4", "e2fsck", "losetup"))
+    return os.geteuid() == 0 and tools and features.exists() and Path("/dev/loop-control").exists()
+
+
+@pytest.mark.skipif(not can_break_ext4(), reason="needs root, loop devices and ext4")
+def test_a_file_system_that_turns_read_only_under_a_run_stops_it_and_it_resumes(tmp_path: Path) -> None:
+    """What the kernel does with a disk that reports errors: files stay open, every further write fails."""
+    source = write_rows(tmp_path / "rows.jsonl", big_rows())
+    whole = Command(source, tmp_path / "whole", options("local"))
+    whole.finish()
+    command = Command(source, tmp_path / "out", options("local"))
+    command.out.mkdir()
+    mount = f"mount -o loop,errors=remount-ro {tmp_path}/disk {command.out}"
+    said = in_namespace(
+        tmp_path,
+        [
+            f"truncate -s 64M {tmp_path}/disk; mkfs.ext4 -q -F {tmp_path}/disk; {mount}",
+            f"( {once(command, 'broken')} ) &",
+            f"for n in $(seq 600); do ls {command.out}/_manifest/*/*.json >/dev/null 2>&1 && break; sleep 0.05; done",
+            f"device=$(basename $(findmnt -n -o SOURCE {command.out}))",
+            "echo test > /sys/fs/ext4/$device/trigger_fs_error; wait",
+            f"umount {command.out}; e2fsck -fy {tmp_path}/disk >/dev/null 2>&1; {mount}",
+            once(command, "again"),
+            once(command, "third"),
+            f"cp -r {command.out} {tmp_path}/copy; umount {command.out}",
+        ],
+    )
+    assert said.split() == ["broken", "3", "again", "0", "third", "0"], said
+    errors = (tmp_path / "broken.err").read_text()
+    assert "Read-only file system" in errors
+    assert "Traceback" not in errors
     assert contents(tmp_path / "copy") == contents(whole.out)
 
 
