@@ -9,9 +9,10 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -44,6 +45,7 @@ _PROBE = (
     "print(json.dumps([os.path.realpath(sys.executable), sysconfig.get_path('stdlib'), sys.base_prefix,"
     " sysconfig.get_platform()]))"
 )
+_SHELL = "bin/busybox"
 _UNUSABLE = re.compile(r"_tkinter\.|_test|_ctypes_test|xxlimited|_xxtest")
 """Extension modules whose libraries or Python half are left out, or which only the skipped tests use."""
 _WHEEL_LIBRARIES = (
@@ -81,6 +83,8 @@ class HostTree:
     interpreter: Interpreter
     platform: str
     files: tuple[HostFile, ...]
+    links: tuple[tuple[str, str], ...] = ()
+    """Of the image's own programs: path, and where it points."""
 
     def key(self) -> str:
         """Return a cheap fingerprint (paths, sizes, times) that tells whether a made image is still the same."""
@@ -106,9 +110,10 @@ class HostTree:
                 entry = _entry(name, tarfile.REGTYPE, 0o644)
                 entry.size = len(content)
                 archive.addfile(entry, io.BytesIO(content))
-            for name in ("python3", "python"):
-                entry = _entry(f"usr/local/bin/{name}", tarfile.SYMTYPE, 0o777)
-                entry.linkname = f"python{self.interpreter.minor}"
+            python = f"python{self.interpreter.minor}"
+            for name, goal in (("usr/local/bin/python3", python), ("usr/local/bin/python", python), *self.links):
+                entry = _entry(name, tarfile.SYMTYPE, 0o777)
+                entry.linkname = goal
                 archive.addfile(entry)
             for file in self.files:
                 _add(archive, file)
@@ -118,8 +123,42 @@ FORMAT = 3
 """Raised when the layout changes, so that older images are not taken for this one's."""
 
 
-def collect(interpreter: Interpreter) -> HostTree:
-    """Find the files of an interpreter (CPython on Linux). Raises ``ImageUnavailable`` if it cannot be copied."""
+def collect(interpreter: Interpreter, *, others: Sequence[Interpreter] = (), shell: Path | None = None) -> HostTree:
+    """Find the files of an interpreter (CPython on Linux). Raises ``ImageUnavailable`` if it cannot be copied.
+
+    ``others`` stand beside it as ``python3.X``; ``shell`` is a BusyBox (``busybox``), of which every program is linked.
+    """
+    found: dict[str, HostFile] = {}
+    platform = ""
+    for one in (*others, interpreter):
+        platform, files = _files_of(one)
+        for file in files:
+            known = found.setdefault(file.target, file)
+            if not known.source.samefile(file.source):
+                raise ImageUnavailable(
+                    f"{one.executable} does not go with the others into one image: /{file.target} is both "
+                    f"{known.source} and {file.source}; make an image for each, or choose others"
+                )
+    links: tuple[tuple[str, str], ...] = ()
+    if shell is not None:
+        found[_SHELL] = HostFile(_SHELL, shell.resolve())
+        programs = _run([str(shell), "--list"]).split()
+        links = tuple((f"bin/{name}", "busybox") for name in programs if name != "busybox")
+    files = sorted(found.values(), key=lambda file: file.target)
+    return HostTree(interpreter, platform, tuple(files), links)
+
+
+def busybox() -> Path | None:
+    """Return this machine's statically linked BusyBox, from which a base gets its shell."""
+    path = shutil.which("busybox")
+    if path is None:
+        return None
+    linked = subprocess.run(["ldd", path], capture_output=True, timeout=60, check=False)
+    return Path(path) if linked.returncode else None  # ldd fails on what is linked to nothing
+
+
+def _files_of(interpreter: Interpreter) -> tuple[str, list[HostFile]]:
+    """Return the platform and the files of one interpreter."""
     try:
         answer = _run([interpreter.executable, "-E", "-s", "-S", "-c", _PROBE])
         executable, library, prefix, platform = json.loads(answer)
@@ -131,7 +170,7 @@ def collect(interpreter: Interpreter) -> HostTree:
         files += _zones() + _locales()
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise ImageUnavailable(f"no image can be made from {interpreter.executable}: {str(error)[:500]}") from error
-    return HostTree(interpreter, platform, tuple(sorted(files, key=lambda file: file.target)))
+    return str(platform), files
 
 
 def _library_files(stdlib: Path, root: PurePosixPath, minor: str) -> list[HostFile]:

@@ -6,12 +6,13 @@ import contextlib
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening
 from sandboxes.docker.engine import connect, speaking
-from sandboxes.docker.host_base import HostTree, collect
+from sandboxes.docker.host_base import HostTree, busybox, collect
 from sandboxes.docker.owners import OWNER_LABEL, own_label
 from sandboxes.interpreters import Interpreter, find, own
 from schemas.errors import ImageUnavailable, UsageError
@@ -27,11 +28,17 @@ ROLE_LABEL = "tracegen.role"
 PULL_SILENCE_SECONDS = 20
 """A registry that says nothing for that long is given up."""
 PULL_SECONDS = 900
+_NO_SHELL = "an image with a shell is made with a static BusyBox: install the package busybox-static"
 _VERSION = "import platform; print(platform.python_version())"
 
 
-def resolve_docker_image(*, python: str | None, base: str | None) -> ImageRef:
+def resolve_docker_image(
+    *, python: str | None, base: str | None, shell: bool = False, others: Sequence[str] = ()
+) -> ImageRef:
     """Return the image to run. ``python`` is a minor version or an interpreter's path, ``base`` an image.
+
+    ``shell``: with ``/bin/sh`` and the usual small programs. ``others``: further versions or paths, found in the image
+    as ``python3.X``; it is made from this machine's. Neither says anything of an image given by ``base``.
 
     Raises ``BackendUnavailable``, ``ImageUnavailable`` and ``UsageError``.
     """
@@ -40,9 +47,9 @@ def resolve_docker_image(*, python: str | None, base: str | None) -> ImageRef:
         with speaking("resolve the base image"):
             if base is not None:
                 return _explicit(client, base)
-            if python is not None and "/" in python:
-                return make_base(client, find(python))
-            return _by_version(client, python or own().minor)
+            if others or (python is not None and "/" in python):
+                return make_base(client, find(python), shell=shell, others=others)
+            return _by_version(client, python or own().minor, shell=shell)
     finally:
         client.close()
 
@@ -62,7 +69,7 @@ def _explicit(client: docker.APIClient, base: str) -> ImageRef:
     return _reference(client, found, base)
 
 
-def _by_version(client: docker.APIClient, version: str) -> ImageRef:
+def _by_version(client: docker.APIClient, version: str, *, shell: bool) -> ImageRef:
     name = slim_image(version)
     if (found := inspect(client, name)) is not None:
         return _reference(client, found, name)
@@ -70,12 +77,16 @@ def _by_version(client: docker.APIClient, version: str) -> ImageRef:
         interpreter: Interpreter | None = find(version)
     except UsageError:
         interpreter = None
-    tree = collect(interpreter) if interpreter is not None else None
+    box = busybox() if shell else None
+    makeable = interpreter is not None and (box is not None or not shell)
+    tree = collect(interpreter, shell=box) if interpreter is not None and makeable else None
     if tree is not None and (made := _made(client, tree)) is not None:
         return made
     problem = _pull(client, name)
     if (found := inspect(client, name)) is not None:
         return _reference(client, found, name)
+    if tree is None and interpreter is not None:
+        raise ImageUnavailable(f"{name} is neither here nor to be pulled ({problem}). {_NO_SHELL}, or give --base")
     if tree is None:
         raise ImageUnavailable(
             f"no image for Python {version}: {name} is neither here nor to be pulled ({problem}), and none is "
@@ -84,9 +95,14 @@ def _by_version(client: docker.APIClient, version: str) -> ImageRef:
     return _make(client, tree)
 
 
-def make_base(client: docker.APIClient, interpreter: Interpreter) -> ImageRef:
+def make_base(
+    client: docker.APIClient, interpreter: Interpreter, *, shell: bool = False, others: Sequence[str] = ()
+) -> ImageRef:
     """Return the image made from ``interpreter``, made now unless it was before."""
-    tree = collect(interpreter)
+    box = busybox() if shell else None
+    if shell and box is None:
+        raise ImageUnavailable(_NO_SHELL)
+    tree = collect(interpreter, shell=box, others=[find(one) for one in others])
     return _made(client, tree) or _make(client, tree)
 
 
