@@ -6,7 +6,6 @@ Needs Docker. The ways take turns within each round; a ratio is the median of th
 """
 
 import dataclasses
-import os
 import statistics
 import sys
 import time
@@ -61,8 +60,8 @@ def after_attack(image: ImageRef, rounds: int) -> list[Measurement]:
     first: list[float] = []
     spared = dataclasses.replace(spec(), warm_spare=True)
     with open_pool("docker", spared, image) as pool:
-        for number in range(rounds):
-            _await_spare(pool, number + 1)
+        for _ in range(rounds):
+            _await_spare(pool)
             pool.run(ONE)
             normal.append(statistics.median(seconds(lambda: pool.run(ONE)) for _ in range(9)))
             pool.run(STICKY)
@@ -75,40 +74,31 @@ def after_attack(image: ImageRef, rounds: int) -> list[Measurement]:
     ]
 
 
-def _await_spare(pool: Pool, count: int) -> None:
+def _await_spare(pool: Pool) -> None:
     end = time.monotonic() + SPARE_SECONDS
-    while pool.statistics.spares_started < count and time.monotonic() < end:
+    found = pool.statistics
+    while found.spares_started == found.spares_used and time.monotonic() < end:
         time.sleep(0.05)
     time.sleep(0.5)  # the engine is still removing the container before
 
 
 def scaling(image: ImageRef, rounds: int, jobs: int) -> Measurement:
-    """Compare jobs per CPU second with two containers and with one: this process and the containers, not the engine."""
+    """Compare jobs per CPU second with two containers and with one: of the jobs and this process, not the engine's."""
     one: list[float] = []
     two: list[float] = []
-    client = docker.APIClient()
     with open_pool("docker", spec(), image) as single, open_pool("docker", spec(), image, size=2) as double:
-        _cpu_per_job(client, double, 10, 2)
+        _cpu_per_job(double, 10, 2)
         for _ in range(rounds):
-            one.append(_cpu_per_job(client, single, jobs, 1))
-            two.append(_cpu_per_job(client, double, jobs, 2))
-    client.close()
+            one.append(_cpu_per_job(single, jobs, 1))
+            two.append(_cpu_per_job(double, jobs, 2))
     return Measurement("jobs per CPU second, two containers beside one", median_ratio(one, two), "x", bar=0.9)
 
 
-def _cpu_per_job(client: "docker.APIClient", pool: Pool, jobs: int, threads: int) -> float:
-    begin = _cpu_seconds(client)
+def _cpu_per_job(pool: Pool, jobs: int, threads: int) -> float:
+    begin = time.process_time()
     with ThreadPoolExecutor(threads) as workers:
-        list(workers.map(lambda _: pool.run(ONE), range(jobs)))
-    return (_cpu_seconds(client) - begin) / jobs
-
-
-def _cpu_seconds(client: "docker.APIClient") -> float:
-    """Return what this process and all its containers have used."""
-    containers = client.containers(filters={"label": "tracegen.role=function-pool"})
-    own = [each["Id"] for each in containers if each["Labels"]["tracegen.owner"].startswith(f"{os.getpid()}:")]
-    seen = (client.stats(each, stream=False, one_shot=True) for each in own)
-    return time.process_time() + sum(int(each["cpu_stats"]["cpu_usage"]["total_usage"]) for each in seen) / 1e9
+        outcomes = list(workers.map(lambda _: pool.run(ONE), range(jobs)))
+    return (time.process_time() - begin + sum(each.cpu_seconds for each in outcomes)) / jobs
 
 
 def measure(quick: bool) -> list[Measurement]:
