@@ -6,6 +6,7 @@ import sys
 from typing import Final
 
 from sandboxes.docker.garbage import Litter, find_dead, find_garbage, sweep
+from sandboxes.docker.registry import pull, push
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BYTES: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -27,12 +28,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     collect.add_argument(
         "--keep-bytes", type=_size, metavar="SIZE", help="remove the oldest beyond this much, such as 20GB"
     )
+    send = deeds.add_parser("push", help="give an image to other machines; prints the name to use there")
+    send.add_argument("image", help="its name or id in this machine's engine")
+    send.add_argument("repository", help="HOST/NAME or HOST:PORT/NAME")
+    fetch = deeds.add_parser("pull", help="fetch an image that push named, HOST/NAME@sha256:DIGEST")
+    fetch.add_argument("reference", help="what push printed; --base takes it, too")
     for one in (reap, collect):
         one.add_argument("--dry-run", action="store_true", help="say what would go and remove nothing")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do the deed; exit code 1 if something that should go could not."""
+    if arguments.deed == "push":
+        sys.stdout.write(f"{push(arguments.image, arguments.repository)}\n")
+        return 0
+    if arguments.deed == "pull":
+        image = pull(arguments.reference)
+        sys.stdout.write(f"{image.reference}, Python {image.python}\n")
+        return 0
+    return _clean(arguments)
+
+
+def _clean(arguments: argparse.Namespace) -> int:
     found = find_dead() if arguments.deed == "reap" else find_garbage(arguments.older_than, arguments.keep_bytes)
     if arguments.dry_run:
         _show("would remove", found)

@@ -66,6 +66,8 @@ def _explicit(client: docker.APIClient, base: str) -> ImageRef:
         found = inspect(client, base)
         if found is None:
             raise ImageUnavailable(f"the image {base!r} is neither here nor to be pulled ({problem}): build or load it")
+    if "@sha256:" in base:  # the same name and digest on every machine, whatever else the image is called here
+        return ImageRef(base, base.partition("@")[2], _python_in(client, found["Id"], base))
     return _reference(client, found, base)
 
 
@@ -214,7 +216,7 @@ def _pull(client: docker.APIClient, name: str) -> str:
     import requests
 
     usual, client.timeout = client.timeout, PULL_SILENCE_SECONDS
-    repository, _, tag = name.rpartition(":") if ":" in name.rsplit("/", 1)[-1] else (name, "", "latest")
+    repository, tag = _parted(name)
     end = time.monotonic() + PULL_SECONDS
     try:
         for line in client.pull(repository, tag=tag, stream=True, decode=True):
@@ -227,6 +229,17 @@ def _pull(client: docker.APIClient, name: str) -> str:
     finally:
         client.timeout = usual
     return ""
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """Divide an image's name into repository and tag or digest."""
+    if "@" in name:
+        repository, _, tag = name.partition("@")
+    elif ":" in name.rsplit("/", 1)[-1]:
+        repository, _, tag = name.rpartition(":")
+    else:
+        repository, tag = name, "latest"
+    return repository, tag
 
 
 def _short(error: Exception) -> str:
