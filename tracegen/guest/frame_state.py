@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NEW = object()
 """Mark of a name without a value, and of a value that only rendering knows."""
 _SMALL = 1 << 2000  # 640 digits, the lowest limit that a program can set
-_NO_NAMES: Tuple[str, ...] = ()
+_NOTHING: List[Tuple[str, Any]] = []
 
 
 Changes = Tuple[str, Dict[str, str], Dict[str, Any], Tuple[str, ...]]
@@ -98,16 +98,16 @@ class FrameState:
             return
         now = frame.f_locals if self.info.whole else self.info.visible(frame)
         marks = self.marks
-        changed: Any = _NO_NAMES
+        changed: List[Tuple[str, Any]] = _NOTHING
         try:
             for name, item in now.items():
                 mark = marks[name]
                 if mark is item or (type(mark) in SNAPSHOTS and mark.unchanged(item)):
                     continue
-                changed = (*changed, name)
+                changed = [*changed, (name, item)]
         except (KeyError, RuntimeError):  # names that the code does not have; a dict that another thread fills
             now = self.info.visible(frame)
-            changed = [name for name in now if not self._known(name, now[name])]
+            changed = [pair for pair in now.items() if not self._known(*pair)]
         # A module's frame is entered on line 0 from 3.11 on.
         row = f'{before}["{tag}",{self.uid},{frame.f_lineno or 1}'
         found: Optional[Changes] = None
@@ -127,20 +127,22 @@ class FrameState:
         mark = self.marks.get(name, NEW)
         return mark is value or (type(mark) in SNAPSHOTS and mark.unchanged(value))
 
-    def changes(self, names: Any, now: Any) -> Changes:
-        """Return what changed since the last event; renders only ``names``."""
+    def changes(self, found: List[Tuple[str, Any]], now: Any) -> Changes:
+        """Return what changed since the last event; renders only the values ``found``."""
         texts, info, marks = self.texts, self.info, self.marks
         changed: Dict[str, str] = {}
         known: Dict[str, Any] = {}
         row = ""
         fresh = 0
-        for name in sorted(names, key=info.order.__getitem__) if len(names) > 1 and info.order else names:
+        if len(found) > 1 and info.order:
+            found.sort(key=lambda pair: info.order[pair[0]])
+        for name, value in found:
             old = texts.get(name)
             before = marks.get(name, NEW)
             spliced = None
             if old is not None and len(old) > SHORTEST_PATCHED:
-                spliced = splice(before, old, now[name], self.recorder.renderer)
-            text, known[name] = spliced[:2] if spliced is not None else self.look(now[name], before)
+                spliced = splice(before, old, value, self.recorder.renderer)
+            text, known[name] = spliced[:2] if spliced is not None else self.look(value, before)
             if old == text:
                 continue
             changed[name] = text
