@@ -24,6 +24,7 @@ from sandboxes.docker.channel import remove
 from sandboxes.docker.engine import connect, speaking
 from sandboxes.docker.images import ROLE_LABEL, inspect, resolve_docker_image
 from sandboxes.docker.owners import OWNER_LABEL, own_label
+from sandboxes.docker.preflight import check_room, written_bytes
 from schemas.base import digest
 from schemas.errors import ImageUnavailable
 
@@ -92,7 +93,7 @@ def build(
 
     Found again by base, files and commands. ``environment`` (default: this process's) is where ``configuration`` is
     read from; it is part of neither the image nor its tag. A failed build leaves nothing. Raises ``ImageUnavailable``
-    if a command fails, ``BackendUnavailable``.
+    if a command fails, ``StorageFailed`` without room for the result, ``BackendUnavailable``.
     """
     contents = {path: hashlib.blake2b(content).hexdigest() for path, content in sorted((files or {}).items())}
     key = digest([FORMAT, base.digest, contents, [list(command) for command in commands], network])
@@ -144,6 +145,7 @@ def _make(
         client.start(container)
         _run(client, container, commands, settings)
         client.stop(container, timeout=0)
+        check_room(client, "the image of what was built", written_bytes(client, container))
         usual, client.timeout = client.timeout, BUILD_SECONDS
         try:
             client.commit(container, repository=REPOSITORY, tag=key[:16], conf=committed_as(labels))

@@ -101,6 +101,10 @@ class HostTree:
                 hasher.update(f"{file.target}\0{content}\n".encode())
         return hasher.hexdigest()
 
+    def size_bytes(self) -> int:
+        """Return what the image will take on the engine's disk."""
+        return sum(file.source.stat().st_size for file in self.files)
+
     def write_tar(self, output: IO[bytes]) -> None:
         """Write the image's root file system."""
         with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as archive:

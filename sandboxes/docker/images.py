@@ -14,6 +14,7 @@ from sandboxes.docker import hardening
 from sandboxes.docker.engine import connect, speaking
 from sandboxes.docker.host_base import HostTree, busybox, collect
 from sandboxes.docker.owners import OWNER_LABEL, own_label
+from sandboxes.docker.preflight import check_room
 from sandboxes.interpreters import Interpreter, find, own
 from schemas.errors import ImageUnavailable, UsageError
 
@@ -129,6 +130,7 @@ def _tag(version: str, content: str) -> str:
 
 
 def _make(client: docker.APIClient, tree: HostTree) -> ImageRef:
+    check_room(client, f"an image of {tree.interpreter.executable}", tree.size_bytes())
     version, content, key = tree.interpreter.version, tree.content_digest(), tree.key()
     labels = {DIGEST_LABEL: content, KEY_LABEL: key, PYTHON_LABEL: version, ROLE_LABEL: "base"}
     changes = [f"LABEL {name}={value}" for name, value in labels.items()]

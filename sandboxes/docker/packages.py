@@ -25,6 +25,7 @@ from sandboxes.docker.build import committed_as
 from sandboxes.docker.engine import connect, speaking
 from sandboxes.docker.images import ROLE_LABEL, inspect, python_says
 from sandboxes.docker.owners import OWNER_LABEL, own_label
+from sandboxes.docker.preflight import check_room, written_bytes
 from schemas.base import digest
 from schemas.errors import ImageUnavailable, UsageError
 
@@ -188,6 +189,7 @@ def _commit(client: docker.APIClient, base: ImageRef, tree: Path, place: str, la
         client.start(container)
         client.wait(container, timeout=LAYER_SECONDS)  # whatever its exit code: templates among the files do not parse
         repository, _, tag = _tag(labels[KEY_LABEL]).partition(":")
+        check_room(client, "the layer of packages", written_bytes(client, container))
         client.commit(container, repository=repository, tag=tag, conf=committed_as(labels))
     finally:
         client.remove_container(container, force=True)
