@@ -153,7 +153,7 @@ def hunter_tracer(loaded: Loaded) -> Output:
     """Run the program under hunter's VarsSnooper, which writes variables only."""
     sink = CountingSink()
     action = hunter.VarsSnooper(stream=sink, force_colors=False)
-    with hunter.trace(hunter.Q(filename=loaded.name, action=action)):
+    with hunter.trace(filename=loaded.name, action=action):
         loaded.run()
     return Output(0, sink.size)
 
