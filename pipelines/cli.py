@@ -31,7 +31,7 @@ VERBS: Final = (
     Verb("functions", "pipelines.verbs.functions", "trace functions in sandboxes into a Parquet data set"),
     Verb("render", "pipelines.verbs.render", "write further texts from stored records, without running anything"),
     Verb("dataset", "pipelines.verbs.dataset", "show rows and numbers of what was written"),
-    Verb("sandbox", "pipelines.verbs.sandbox", "remove what sandboxes left on this machine, or measure them"),
+    Verb("sandbox", "pipelines.verbs.sandbox", "remove what sandboxes left here, move images, measure"),
     Verb("doctor", "pipelines.verbs.doctor", "say what works on this machine and what to do about the rest"),
 )
 

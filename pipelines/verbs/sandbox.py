@@ -1,10 +1,11 @@
-"""``tracegen sandbox``: removes what sandboxes left on this machine, and measures them."""
+"""``tracegen sandbox``: removes what sandboxes left on this machine, moves images, measures."""
 
 import argparse
 import re
 import sys
 from typing import Final
 
+from sandboxes.comparison import Comparison, compare
 from sandboxes.docker.garbage import Litter, find_dead, find_garbage, sweep
 from sandboxes.docker.registry import pull, push
 
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     send.add_argument("repository", help="HOST/NAME or HOST:PORT/NAME")
     fetch = deeds.add_parser("pull", help="fetch an image that push named, HOST/NAME@sha256:DIGEST")
     fetch.add_argument("reference", help="what push printed; --base takes it, too")
+    bench = deeds.add_parser("bench", help="jobs per second of the pool beside a container started for each job")
+    bench.add_argument("--seconds", type=float, default=8.0, metavar="N", help="how long to measure (default: 8)")
     for one in (reap, collect):
         one.add_argument("--dry-run", action="store_true", help="say what would go and remove nothing")
 
@@ -46,7 +49,21 @@ def run(arguments: argparse.Namespace) -> int:
         image = pull(arguments.reference)
         sys.stdout.write(f"{image.reference}, Python {image.python}\n")
         return 0
+    if arguments.deed == "bench":
+        sys.stdout.writelines(_table(compare(arguments.seconds)))
+        return 0
     return _clean(arguments)
+
+
+def _table(measured: Comparison) -> list[str]:
+    pool, single = measured.pool_jobs_per_second, measured.container_jobs_per_second
+    return [
+        f"pool, one sandbox      {pool:9.1f} jobs/s\n",
+        f"docker run per job     {single:9.1f} jobs/s\n",
+        f"pool beside docker run {pool / single:9.1f} x\n",
+        f"first sandbox up after {measured.start_seconds:9.2f} s\n",
+        f"medians of {measured.rounds} rounds in turn, one job at a time\n",
+    ]
 
 
 def _clean(arguments: argparse.Namespace) -> int:
