@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandboxes.api import PoolSpec
+from sandboxes.session_api import SessionSpec
 from schemas.errors import LimitUnsupported
 
 SCRATCH = "/jobs"
@@ -18,7 +19,11 @@ SYSCTLS = {
     "kernel.sem": "0 0 0 0",
     "fs.mqueue.queues_max": "0",
 }
+SESSION_INODES = 200_000
+SESSION_USER = 1000
+SESSION_TEMPORARY = "/tmp"  # noqa: S108 (a file system of its own in the container)
 _PAGE = 4096
+_POOL_SIGHTS: dict[str, Any] = {"tmp_writable": False, "writable_mounts": [SCRATCH]}
 
 
 def host_config(spec: PoolSpec) -> dict[str, Any]:
@@ -45,6 +50,32 @@ def host_config(spec: PoolSpec) -> dict[str, Any]:
     }
 
 
+def session_host_config(spec: SessionSpec) -> dict[str, Any]:
+    """Return the arguments of docker-py's ``create_host_config`` for a session."""
+    options = f"size={spec.disk_bytes // 2},nr_inodes={SESSION_INODES},nosuid,nodev,exec"
+    return {
+        "network_mode": "none",
+        "read_only": True,
+        "tmpfs": {
+            spec.workdir: f"{options},mode=0755,uid={SESSION_USER},gid={SESSION_USER}",
+            SESSION_TEMPORARY: f"{options},mode=1777",
+        },
+        "mem_limit": spec.memory_bytes,
+        "memswap_limit": spec.memory_bytes,
+        "pids_limit": spec.processes,
+        "nano_cpus": int(spec.cpus * 10**9),
+        "cap_drop": ["ALL"],
+        "cap_add": list(NEEDED_CAPABILITIES),
+        "security_opt": ["no-new-privileges"],
+        "ipc_mode": "none",
+        "init": True,
+        "auto_remove": True,
+        "sysctls": dict(SYSCTLS),
+        "log_config": {"type": "none", "config": {}},
+        "runtime": spec.runtime or None,
+    }
+
+
 def environment(spec: PoolSpec) -> dict[str, str]:
     """Return what is set beside the image's own environment."""
     return {"PYTHONHASHSEED": str(spec.hash_seed), "LANG": "C.UTF-8"}
@@ -52,7 +83,18 @@ def environment(spec: PoolSpec) -> dict[str, str]:
 
 def verify(check: dict[str, Any], spec: PoolSpec) -> None:
     """Compare what the sandbox saw of itself with the profile. Raises ``LimitUnsupported`` naming all that differs."""
-    problems = [*_isolation(check), *_limits(check, spec)]
+    _refuse([*_isolation(check, _POOL_SIGHTS), *_limits(check, spec), *_size(check, "scratch", spec.scratch_bytes)])
+
+
+def verify_session(check: dict[str, Any], spec: SessionSpec) -> None:
+    """Compare what the session saw of itself with the profile. Raises ``LimitUnsupported`` naming all that differs."""
+    sights = {"tmp_writable": True, "writable_mounts": sorted([spec.workdir, SESSION_TEMPORARY])}
+    half = spec.disk_bytes // 2
+    sizes = [*_size(check, "scratch", half), *_size(check, "tmp", half)]
+    _refuse([*_isolation(check, sights), *_limits(check, spec), *sizes])
+
+
+def _refuse(problems: list[str]) -> None:
     if problems:
         raise LimitUnsupported(
             f"the container engine does not enforce the sandbox profile: {'; '.join(problems)}. Run `tracegen doctor`; "
@@ -60,17 +102,16 @@ def verify(check: dict[str, Any], spec: PoolSpec) -> None:
         )
 
 
-def _isolation(check: dict[str, Any]) -> list[str]:
+def _isolation(check: dict[str, Any], sights: dict[str, Any]) -> list[str]:
     wanted = {
         "capabilities": 0,
         "no_new_privileges": True,
         "seccomp": "2",
         "root_writable": False,
-        "tmp_writable": False,
         "server_root_writable": False,
         "parent_readable": False,
         "interfaces": [],
-        "writable_mounts": [SCRATCH],
+        **sights,
     }
     problems = [
         f"{name} is {check.get(name)!r}, not {value!r}" for name, value in wanted.items() if check.get(name) != value
@@ -82,7 +123,7 @@ def _isolation(check: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _limits(check: dict[str, Any], spec: PoolSpec) -> list[str]:
+def _limits(check: dict[str, Any], spec: PoolSpec | SessionSpec) -> list[str]:
     seen = check.get("limits", {})
     wanted = {"memory": spec.memory_bytes // _PAGE * _PAGE, "pids": spec.processes}
     problems = [
@@ -90,6 +131,9 @@ def _limits(check: dict[str, Any], spec: PoolSpec) -> list[str]:
     ]
     if check.get("total_swap") and seen.get("swap") is None:
         problems.append("swap is not limited (boot with swapaccount=1 or turn swap off)")
-    if not 0 < check.get("scratch_bytes", 0) <= spec.scratch_bytes + _PAGE:
-        problems.append(f"the jobs' file system has {check.get('scratch_bytes')} bytes, not {spec.scratch_bytes}")
     return problems
+
+
+def _size(check: dict[str, Any], name: str, most: int) -> list[str]:
+    seen = check.get(f"{name}_bytes", 0)
+    return [] if 0 < seen <= most + _PAGE else [f"the {name} file system has {seen} bytes, not {most}"]

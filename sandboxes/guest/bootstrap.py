@@ -1,7 +1,8 @@
 """Runs as ``python -S -s -B -c TEXT``; the host sends this text, so it imports nothing of ours at the top.
 
-Takes the channel off descriptors 0 and 1 before anything else could write there, reads the bundle of the fork server
-from the first frame and hands over. ``-I`` is not used because it ignores ``PYTHONHASHSEED``.
+Takes the channel off descriptors 0 and 1 before anything else could write there, reads the bundle of the guest
+from the first frame and hands over to its module that the argument names, else to the fork server. ``-I`` is not used
+because it ignores ``PYTHONHASHSEED``.
 """
 
 import sys
@@ -41,7 +42,7 @@ def main() -> None:
         exec(bundle.read(name + "/loader.py"), namespace)
     importer = namespace["ZipBytesImporter"]
     with importer(archive):  # type: ignore[operator]
-        server = importlib.import_module(name + ".server")
+        server = importlib.import_module(name + "." + (sys.argv[1:] or ["server"])[0])
     server.serve(source, sink)
 
 

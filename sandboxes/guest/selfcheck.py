@@ -14,18 +14,23 @@ _UNROUTED = ("192.0.2.1", 9)  # TEST-NET-1, RFC 5737: nobody answers there
 def check_job(payload: bytes, channel: Channel) -> None:
     """Run as the sandbox's first job; the payload is the server's part of the report as JSON."""
     report = json.loads(payload.decode("utf-8"))
-    status = kernel.status()
-    report.update(
-        capabilities=int(status.get("CapEff", "-1"), 16),
-        no_new_privileges=status.get("NoNewPrivs") == "1",
-        seccomp=status.get("Seccomp", ""),
-        uid=os.getuid(),
-        network=_network(),
-        root_writable=_writable("/"),
-        tmp_writable=_writable("/tmp"),  # noqa: S108 (looked at, not used)
-        parent_readable=_readable("/proc/%d/environ" % os.getppid()),
-    )
+    report.update(look_as_job())
     channel.write(json.dumps(report).encode("utf-8"))
+
+
+def look_as_job() -> Dict[str, object]:
+    """Return what a process without rights sees of the sandbox."""
+    status = kernel.status()
+    return {
+        "capabilities": int(status.get("CapEff", "-1"), 16),
+        "no_new_privileges": status.get("NoNewPrivs") == "1",
+        "seccomp": status.get("Seccomp", ""),
+        "uid": os.getuid(),
+        "network": _network(),
+        "root_writable": _writable("/"),
+        "tmp_writable": _writable("/tmp"),  # noqa: S108 (looked at, not used)
+        "parent_readable": _readable("/proc/%d/environ" % os.getppid()),
+    }
 
 
 def check_server(scratch: str) -> Dict[str, object]:
