@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import pytest
@@ -198,3 +199,27 @@ def test_an_unknown_runtime_is_refused_by_name(docker_image: ImageRef) -> None:
 def test_a_work_directory_that_is_not_plain_is_refused(docker_image: ImageRef, workdir: str) -> None:
     with pytest.raises(UsageError, match="workdir"):
         open_docker_session(SessionSpec(workdir=workdir), docker_image)
+
+
+def test_the_documented_example_prints_what_it_says(
+    docker_image: ImageRef, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = (checkout / "docs" / "sessions.md").read_text().split("```python\n")[1].split("```")[0]
+    exec(compile(code, "docs/sessions.md", "exec"), {})
+    assert capsys.readouterr().out.strip() == code.strip().rsplit("# ", 1)[1]
+
+
+def test_a_daemon_is_there_to_be_counted_while_its_command_runs(session: ContainedSession) -> None:
+    class Enough(Exception):
+        pass
+
+    found: list[int] = []
+
+    def look(stream: Stream, data: bytes) -> None:
+        found.append(sleepers(session))
+        raise Enough
+
+    text = DAEMON.replace("os.wait()", "os.wait(); time.sleep(0.5); print('up', flush=True)")
+    with pytest.raises(Enough):
+        session.exec(python(text, "600", wall_seconds=600.0), on_output=look)
+    assert found == [2]  # the command, whose text has the word too, and its daemon
