@@ -470,6 +470,13 @@ def test_what_cannot_be_traced_says_why(primary: Pool) -> None:
         assert row.detail
 
 
+def test_a_module_whose_body_raises_what_is_no_exception_is_at_fault_itself(primary: Pool) -> None:
+    for body in ("raise KeyboardInterrupt\n", "raise MemoryError\n", "raise SystemExit(3)\n", "raise GeneratorExit\n"):
+        row = run_row(primary, make_job(body, "f()"))
+        assert isinstance(row, Failure)
+        assert row.reason == "module_error"
+
+
 def test_a_module_that_hangs_on_import_is_a_failure(primary: Pool) -> None:
     row = run_row(primary, make_job("while True: pass\n", "f()", limits={"wall_seconds": 0.3}))
     assert isinstance(row, Failure)

@@ -67,8 +67,6 @@ class Program:
             return self.importer.load(self.job["module"]["name"])
         except ImportError as error:
             raise CannotTrace("import_error", describe(error)) from error
-        except (KeyboardInterrupt, MemoryError):
-            raise
         except BaseException as error:
             raise CannotTrace("module_error", describe(error)) from error
 
