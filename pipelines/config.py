@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt, ValidationError, field_validator, model
 
 from pipelines.atomic import write_text
 from pipelines.shard_buffer import ShardThresholds
+from sandboxes.backends import BACKENDS
 from schemas.base import Model
 from schemas.errors import UsageError
 from schemas.limits import Limits
@@ -44,8 +45,12 @@ class RunConfig(Model):
     executor: Literal["local", "ray"] = "local"
     workers: PositiveInt | None = None
     """Of ``ray``; ``None``: one per CPU. ``local`` is one worker, whatever stands here."""
-    sandbox: Literal["docker", "process"] = "docker"
-    """``process`` gives no isolation: for code that you trust."""
+    sandbox: str = "docker"
+    """A backend's name. ``process`` gives no isolation: for code that you trust."""
+    sandbox_runtime: str = ""
+    """OCI runtime such as ``runsc`` or ``kata``; empty for the engine's default."""
+    sandbox_accepts: tuple[str, ...] = ()
+    """Weaknesses of this machine's sandbox that are accepted, by the names that its refusal gives."""
     python: str | None = None
     """Minor version for the sandbox; ``None``: that of the image."""
     base: str | None = None
@@ -77,6 +82,13 @@ class RunConfig(Model):
             return fields
         own = fields.get("program_limits")
         return {**fields, "program_limits": {**_PROGRAM, **fields["limits"], **(own if isinstance(own, dict) else {})}}
+
+    @field_validator("sandbox")
+    @classmethod
+    def _sandbox_is_known(cls, name: str) -> str:
+        if name not in BACKENDS:
+            raise ValueError(f"there are: {', '.join(BACKENDS)}")
+        return name
 
     @field_validator("columns")
     @classmethod

@@ -1,5 +1,6 @@
 """The run behind ``tracegen functions``: sources -> plan -> sandboxes -> records -> documents -> shards."""
 
+import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator
@@ -63,7 +64,12 @@ class FunctionsFactory:
         return (0,) if self.config.check == "none" else (0, 1)
 
     def _pool(self, hash_seed: int) -> Pool:
-        return open_pool(self.config.sandbox, pool_spec(hash_seed, self.config.limits), self.image)
+        spec = dataclasses.replace(
+            pool_spec(hash_seed, self.config.limits),
+            runtime=self.config.sandbox_runtime,
+            accepts=self.config.sandbox_accepts,
+        )
+        return open_pool(self.config.sandbox, spec, self.image)
 
 
 def run_functions(config: RunConfig, *, quiet: bool) -> RunReport:

@@ -54,6 +54,15 @@ class PoolSpec:
     warm_spare: bool | None = None
     """Whether one more sandbox than ``size`` stands ready to replace another; ``None``: in pools that have run some
     jobs, where the machine has the memory."""
+    runtime: str = ""
+    """OCI runtime such as ``runsc`` or ``kata``; empty for the engine's default."""
+    accepts: tuple[str, ...] = ()
+    """Weaknesses that the caller accepts, by the names that a refusal gives; with none, each limit is enforced."""
+
+
+def label(backend: str, *departures: str) -> str:
+    """Return how records name a sandbox: the backend, and how it departs from its default (``docker+runsc``)."""
+    return "+".join([backend, *(each for each in departures if each)])
 
 
 @dataclass(slots=True, frozen=True)
@@ -112,10 +121,14 @@ class PoolStatistics:
     """Sandboxes replaced, by reason."""
 
 
+Isolation = Literal["containers", "namespaces", "none"]
+
+
 class Pool(Protocol):
     """Runs opaque jobs in isolation. Thread-safe: ``size`` jobs at a time, further callers wait."""
 
     backend: str
+    """Its name, and what departs from the default, such as a runtime: ``docker+runsc``."""
     image: ImageRef
     statistics: PoolStatistics
 

@@ -1,16 +1,11 @@
-"""Opens pools and resolves images by the name of their backend."""
+"""Opens pools and sessions and resolves images by the name of their backend."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from sandboxes.api import ImageRef, Pool, PoolSpec
-from sandboxes.docker.images import resolve_docker_image
-from sandboxes.docker.packages import unpack_packages, with_packages
-from sandboxes.docker.pool import open_docker_pool
-from sandboxes.process_pool import open_process_pool, process_image
-from schemas.errors import UsageError
-
-BACKENDS = ("docker", "process")
+from sandboxes.backends import get_backend
+from sandboxes.session_api import Session, SessionSpec
 
 
 def open_pool(backend: str, spec: PoolSpec, image: ImageRef, *, size: int = 1) -> Pool:
@@ -18,22 +13,20 @@ def open_pool(backend: str, spec: PoolSpec, image: ImageRef, *, size: int = 1) -
 
     Raises ``UsageError``, ``EnvironmentLacking`` and ``StartFailed``.
     """
-    _check(backend)
-    opener = open_docker_pool if backend == "docker" else open_process_pool
-    return opener(spec, image, size=size)
+    return get_backend(backend).open_pool(spec, image, size=size)
+
+
+def open_session(backend: str, spec: SessionSpec, image: ImageRef) -> Session:
+    """Return a running session whose limits hold. Raises ``UsageError``, ``EnvironmentLacking``, ``StartFailed``."""
+    return get_backend(backend).open_session(spec, image)
 
 
 def resolve_image(backend: str, *, python: str | None = None, base: str | None = None) -> ImageRef:
     """Return what sandboxes of ``backend`` run: ``python`` is a version or an interpreter's path (default: this one's).
 
-    ``base`` names an image (``docker`` only). Raises ``UsageError`` and ``EnvironmentLacking``.
+    ``base`` names an image (engines only). Raises ``UsageError`` and ``EnvironmentLacking``.
     """
-    _check(backend)
-    if backend == "docker":
-        return resolve_docker_image(python=python, base=base)
-    if base is not None:
-        raise UsageError("the process backend has no base image; drop --base, or use --sandbox docker")
-    return process_image(python)
+    return get_backend(backend).resolve_image(python=python, base=base)
 
 
 def install_packages(backend: str, base: ImageRef, requirements: Sequence[str], folder: Path) -> tuple[ImageRef, Path]:
@@ -41,15 +34,4 @@ def install_packages(backend: str, base: ImageRef, requirements: Sequence[str], 
 
     Raises ``UsageError`` (the process backend has no layers) and ``EnvironmentLacking``.
     """
-    if backend != "docker":
-        raise UsageError(
-            f"the {backend} backend cannot install {', '.join(requirements)}: it runs what this machine has. Use "
-            "--sandbox docker, or install them yourself where `tracegen` runs and trace module:NAME"
-        )
-    image = with_packages(base, requirements)
-    return image, unpack_packages(image, folder)
-
-
-def _check(backend: str) -> None:
-    if backend not in BACKENDS:
-        raise UsageError(f"unknown sandbox {backend!r}; there are: {', '.join(BACKENDS)}")
+    return get_backend(backend).install_packages(base, requirements, folder)

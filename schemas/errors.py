@@ -2,6 +2,7 @@
 
 TracegenError
 ├── UsageError                  wrong arguments, recipe or source; exit code 2
+│   └── BackendCannot           the backend does not offer this anywhere; the message names one that does
 ├── EnvironmentLacking          this machine lacks something; exit code 3, the message says what to do
 │   ├── BackendUnavailable      no container engine, or no right to use it
 │   ├── ImageUnavailable        the base image can be neither found, pulled nor made
@@ -31,6 +32,10 @@ class UsageError(TracegenError):
     """The caller asked for something that is not allowed; the message names what is."""
 
     exit_code = 2
+
+
+class BackendCannot(UsageError):
+    """The chosen backend does not offer what was asked, on any machine."""
 
 
 class EnvironmentLacking(TracegenError):

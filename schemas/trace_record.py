@@ -186,7 +186,7 @@ class TraceRecord(Model):
     image: str
     """Content digest of the image (or interpreter)."""
     sandbox: str
-    """Name of the backend: ``docker``, ``process``."""
+    """The backend, and after ``+`` how it departs from its default: ``docker``, ``docker+runsc``, ``process``."""
     recorder_version: str
 
     def frame(self, uid: int) -> Frame:

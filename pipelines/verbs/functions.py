@@ -8,6 +8,7 @@ from pipelines.cli import INTERRUPTED
 from pipelines.config import RECIPE_NAME, RunConfig, build_config, load_recipe
 from pipelines.functions import run_functions
 from pipelines.report import RunReport, report_lines
+from sandboxes.backends import BACKENDS
 from schemas.errors import UsageError
 from schemas.limits import Limits
 from tracegen.sources.base import ROW_FORMS
@@ -26,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--renderer", dest="renderers", action="append", help="repeatable (default: cwm and compact)")
     parser.add_argument("--executor", choices=["local", "ray"], help="default: local")
     parser.add_argument("--workers", type=int, metavar="N", help="Ray workers (default: one per CPU)")
-    parser.add_argument("--sandbox", choices=["docker", "process"], help="default: docker; process isolates nothing")
+    parser.add_argument("--sandbox", choices=list(BACKENDS), help="default: docker; process isolates nothing")
+    parser.add_argument("--sandbox-runtime", metavar="NAME", help="OCI runtime of the engine, e.g. runsc or kata")
+    parser.add_argument(
+        "--sandbox-accept", dest="sandbox_accepts", action="append", metavar="NAME", help="a weakness that was refused"
+    )
     parser.add_argument("--python", metavar="VERSION", help="of the sandbox, e.g. 3.12")
     parser.add_argument("--base", metavar="IMAGE", help="image to start from")
     parser.add_argument("--check", choices=["full", "rerun", "none"], help="of determinism (default: full)")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from schemas.errors import BackendUnavailable
+from schemas.errors import BackendUnavailable, LimitUnsupported
 
 if TYPE_CHECKING:
     import docker
@@ -46,6 +46,19 @@ def speaking(what: str) -> Iterator[None]:
         yield
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise BackendUnavailable(f"the container engine failed to {what}: {error}") from error
+
+
+def check_runtime(client: docker.APIClient, runtime: str) -> None:
+    """Raise ``LimitUnsupported`` if the engine does not know an OCI runtime; an empty name is its default."""
+    if not runtime:
+        return
+    with speaking("name its runtimes"):
+        known = sorted(client.info().get("Runtimes") or {})
+    if runtime not in known:
+        raise LimitUnsupported(
+            f"the container engine has no runtime {runtime!r}; it has: {', '.join(known)}. "
+            "Add it to the engine's configuration, or leave runtime empty"
+        )
 
 
 def _try_socket(where: str) -> None:

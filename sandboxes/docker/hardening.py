@@ -47,6 +47,7 @@ def host_config(spec: PoolSpec) -> dict[str, Any]:
         "auto_remove": True,
         "sysctls": dict(SYSCTLS),
         "log_config": {"type": "none", "config": {}},
+        "runtime": spec.runtime or None,
     }
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandboxes.api import ImageRef, PoolSpec
+from sandboxes.api import ImageRef, PoolSpec, label
 from sandboxes.docker import hardening
 from sandboxes.docker.channel import ContainerChannel, remove
-from sandboxes.docker.engine import connect
+from sandboxes.docker.engine import check_runtime, connect
 from sandboxes.docker.owners import OWNER_LABEL, own_label, remove_orphans
 from sandboxes.pool import SandboxPool
 from sandboxes.sandbox import Sandbox, bootstrap_text
@@ -30,13 +30,14 @@ def open_docker_pool(spec: PoolSpec, image: ImageRef, *, size: int) -> SandboxPo
     """Return a pool of containers. Raises ``BackendUnavailable``, ``ImageUnavailable``, ``LimitUnsupported``."""
     client = connect()
     try:
+        check_runtime(client, spec.runtime)
         remove_orphans(client)
     except BaseException:
         client.close()
         raise
     labels = {"tracegen.run": secrets.token_hex(8), OWNER_LABEL: own_label(), "tracegen.role": "function-pool"}
     launch = partial(_launch, client, spec, image, labels)
-    return SandboxPool(BACKEND, image, spec, launch, size=size, release=client.close)
+    return SandboxPool(label(BACKEND, spec.runtime), image, spec, launch, size=size, release=client.close)
 
 
 def _launch(client: docker.APIClient, spec: PoolSpec, image: ImageRef, labels: dict[str, str]) -> Sandbox:

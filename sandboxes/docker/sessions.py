@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening
 from sandboxes.docker.channel import ContainerChannel, remove
-from sandboxes.docker.engine import connect, speaking
+from sandboxes.docker.engine import check_runtime, connect
 from sandboxes.docker.owners import OWNER_LABEL, own_label, remove_orphans
 from sandboxes.sandbox import bootstrap_text
 from sandboxes.session import GUEST_MODULE, ContainedSession
@@ -34,7 +34,7 @@ def open_docker_session(spec: SessionSpec, image: ImageRef) -> ContainedSession:
     client = connect()
     try:
         remove_orphans(client)
-        _check_runtime(client, spec.runtime)
+        check_runtime(client, spec.runtime)
         session = ContainedSession(BACKEND, _start(client, spec, image), spec, image, client.close)
     except BaseException:
         client.close()
@@ -55,18 +55,6 @@ def _check(spec: SessionSpec) -> None:
         raise UsageError(f"workdir {spec.workdir!r}: give a plain absolute directory outside {', '.join(inner)}")
     if spec.disk_bytes < _LEAST_DISK or spec.memory_bytes <= 0 or spec.processes <= 0 or spec.cpus <= 0:
         raise UsageError(f"a session's limits must be above 0, and disk_bytes at least {_LEAST_DISK}")
-
-
-def _check_runtime(client: docker.APIClient, runtime: str) -> None:
-    if not runtime:
-        return
-    with speaking("name its runtimes"):
-        known = sorted(client.info().get("Runtimes") or {})
-    if runtime not in known:
-        raise LimitUnsupported(
-            f"the container engine has no runtime {runtime!r}; it has: {', '.join(known)}. "
-            "Add it to the engine's configuration, or leave runtime empty"
-        )
 
 
 def _start(client: docker.APIClient, spec: SessionSpec, image: ImageRef) -> ContainerChannel:
