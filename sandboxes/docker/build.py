@@ -12,19 +12,21 @@ import hashlib
 import io
 import json
 import os
+import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening
+from sandboxes.docker.apt import SOURCES_VARIABLE, apt_sources
 from sandboxes.docker.channel import remove
 from sandboxes.docker.engine import connect, speaking
 from sandboxes.docker.images import ROLE_LABEL, inspect, resolve_docker_image
 from sandboxes.docker.owners import OWNER_LABEL, own_label
 from sandboxes.docker.preflight import check_room, written_bytes
+from sandboxes.guest import builder
 from schemas.base import digest
 from schemas.errors import ImageUnavailable
 
@@ -36,49 +38,38 @@ ROLE: Final = "build"
 KEY_LABEL: Final = "tracegen.build.key"
 FORMAT: Final = 1
 """Raised when the way of building changes, so that older images are not taken for this one's."""
-BUILD_SECONDS: Final = 1800
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _PIP: Final = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_RETRIES", "PIP_TIMEOUT")
-_CERTIFICATES: Final = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
-_PREFIX: Final = "TRACEGEN_CERTIFICATES_"
 _PIECE: Final = 100_000
-"""The kernel takes no variable beyond 128 KiB, and a system's bundle is larger."""
-_HOME: Final = "/run/tracegen"
-"""On memory, so that caches and credentials that a tool writes to its home do not land in the layer."""
-_WAIT: Final = f"import time; time.sleep({BUILD_SECONDS + 60})"
-_RUNNER: Final = f"""
-import json, os, subprocess, sys
-commands = json.loads(sys.argv[1])
-pieces = sorted(name for name in os.environ if name.startswith("{_PREFIX}"))
-certificates = "".join(os.environ.pop(name) for name in pieces)
-os.environ["HOME"] = "{_HOME}"
-if certificates:
-    open("{_HOME}/certificates.pem", "w").write(certificates)
-    os.environ.update(dict.fromkeys({_CERTIFICATES!r}, "{_HOME}/certificates.pem"))
-for command in commands:
-    try:
-        code = subprocess.call(command, stdin=subprocess.DEVNULL, timeout={BUILD_SECONDS})
-    except (OSError, subprocess.TimeoutExpired) as error:
-        sys.exit(str(error))
-    if code:
-        sys.exit(f"{{command[0]}} ended with {{code}}")
-"""
+"""The kernel takes no variable beyond 128 KiB, and a system's bundle of certificates is larger."""
+_LOGIN: Final = re.compile(r"://([^/@\s:]+)(?::([^/@\s]+))?@")
+_WAIT: Final = f"import time; time.sleep({builder.SECONDS + 60})"
 
 
 def configuration(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what builds take over from ``environment``: proxies, pip's index, git's settings, certificates.
+    """Return what builds take over: proxies, pip's index, git's settings, certificates, apt's sources.
 
     Git's are ``GIT_CONFIG_COUNT``, ``GIT_CONFIG_KEY_0``, ``GIT_CONFIG_VALUE_0``...; certificates are the content of the
-    first file that a variable such as ``SSL_CERT_FILE`` names. Raises ``OSError`` if that cannot be read.
+    first file that a variable such as ``SSL_CERT_FILE`` names. Apt's sources (``apt_sources``) serve only images that
+    have none, unless they were given by name. Raises ``OSError`` if a file cannot be read, ``UsageError``.
     """
     proxies = [*_PROXIES, *(name.lower() for name in _PROXIES)]
     git = [name for name in environment if name.startswith("GIT_CONFIG_")]
     taken = {name: environment[name] for name in [*proxies, *_PIP, *git] if environment.get(name)}
-    if certificates := next((environment[name] for name in _CERTIFICATES if environment.get(name)), None):
-        text = Path(certificates).read_text()
-        pieces = range(0, len(text), _PIECE)
-        taken.update({f"{_PREFIX}{number:03}": text[start : start + _PIECE] for number, start in enumerate(pieces)})
+    variables = builder.CERTIFICATE_VARIABLES
+    if certificates := next((environment[name] for name in variables if environment.get(name)), None):
+        taken.update(_pieces(builder.CERTIFICATES, Path(certificates)))
+    if (sources := apt_sources(environment)) is not None:
+        taken.update(_pieces(builder.SOURCES, sources))
+        if environment.get(SOURCES_VARIABLE):
+            taken[builder.FORCED] = "1"
     return taken
+
+
+def _pieces(prefix: str, file: Path) -> dict[str, str]:
+    """Return a file's text as variables that the builder puts together again."""
+    text = file.read_text()
+    return {f"{prefix}{start // _PIECE:03}": text[start : start + _PIECE] for start in range(0, len(text), _PIECE)}
 
 
 def build(
@@ -133,7 +124,7 @@ def _make(
         host_config=client.create_host_config(
             network_mode="bridge" if network else "none",
             security_opt=["no-new-privileges"],
-            tmpfs={_HOME: "size=1g,mode=0700"},
+            tmpfs={builder.HOME: "size=1g,mode=0700"},
             pids_limit=1024,
             mem_limit="4g",
             init=True,
@@ -146,7 +137,7 @@ def _make(
         _run(client, container, commands, settings)
         client.stop(container, timeout=0)
         check_room(client, "the image of what was built", written_bytes(client, container))
-        usual, client.timeout = client.timeout, BUILD_SECONDS
+        usual, client.timeout = client.timeout, builder.SECONDS
         try:
             client.commit(container, repository=REPOSITORY, tag=key[:16], conf=committed_as(labels))
         finally:
@@ -169,9 +160,10 @@ def _run(
     client: docker.APIClient, container: str, commands: Sequence[Sequence[str]], settings: Mapping[str, str]
 ) -> None:
     """Run the commands beside the waiting process. Raises ``ImageUnavailable`` with the end of what they said."""
-    argv = [hardening.PYTHON, "-S", "-c", _RUNNER, json.dumps([list(command) for command in commands])]
+    program = Path(builder.__file__).read_text(encoding="utf-8")
+    argv = [hardening.PYTHON, "-S", "-c", program, json.dumps([list(command) for command in commands])]
     started = client.exec_create(container, argv, environment=dict(settings), user="0:0", workdir="/")
-    usual, client.timeout = client.timeout, BUILD_SECONDS
+    usual, client.timeout = client.timeout, builder.SECONDS
     try:
         said = _last_words(client.exec_start(started["Id"], socket=True))
     finally:
@@ -202,8 +194,7 @@ def _without_secrets(text: str, settings: Mapping[str, str]) -> str:
     """Take the configuration's values, and the user and password of its URLs, out of a message."""
     secrets = set(settings.values())
     for value in settings.values():
-        if "://" in value:
-            secrets.update(part for part in (urlsplit(value).username, urlsplit(value).password) if part)
+        secrets.update(part for match in _LOGIN.finditer(value) for part in match.groups() if part)
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) > 3:
             text = text.replace(secret, "***")

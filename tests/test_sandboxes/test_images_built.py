@@ -152,9 +152,12 @@ def test_an_error_names_no_secret(docker_image: ImageRef) -> None:
     assert "hunter22" not in str(failed.value)
 
 
-def test_only_what_builds_need_is_taken_over() -> None:
-    taken = configuration({"HTTP_PROXY": "a", "no_proxy": "b", "PIP_INDEX_URL": "c", "TOKEN": "d", "PIP_TARGET": "e"})
-    assert taken == {"HTTP_PROXY": "a", "no_proxy": "b", "PIP_INDEX_URL": "c"}
+def test_only_what_builds_need_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "sources").write_text("deb mirror")
+    given = {"HTTP_PROXY": "a", "no_proxy": "b", "PIP_INDEX_URL": "c", "TRACEGEN_APT_SOURCES": f"{tmp_path}/sources"}
+    taken = configuration({**given, "TOKEN": "d", "PIP_TARGET": "e"})
+    expected = {"HTTP_PROXY": "a", "no_proxy": "b", "PIP_INDEX_URL": "c"}
+    assert taken == {**expected, "TRACEGEN_APT_SOURCES_000": "deb mirror", "TRACEGEN_APT_SOURCES_FORCED": "1"}
 
 
 def test_a_failed_wheel_install_names_no_secret(docker_image: ImageRef, monkeypatch: pytest.MonkeyPatch) -> None:
