@@ -1,6 +1,6 @@
 # `make` lists the targets. Every target sets up what it needs and says so first; NO_INSTALL=1 refuses (exit code 3).
 .DEFAULT_GOAL := help
-.PHONY: help demo lint check test test-all docs venv docker-engine clean
+.PHONY: help demo lint check test test-all test-tools docs venv docker-engine clean
 
 BIN := .venv/bin
 DEMO := demo-output
@@ -26,10 +26,10 @@ lint: venv
 check: lint ## format, lint, types, import contracts and the quick tests: no container, no Ray, no killed runs
 	$(BIN)/pytest -q -n auto -m "not docker and not ray and not slow" --ignore-glob="*/test_faults_*.py"
 
-test: lint docker-engine ## check, and the tests with real containers and Ray; all but the slow ones
+test: lint docker-engine test-tools ## check, and the tests with real containers and Ray; all but the slow ones
 	TRACEGEN_REQUIRE_DOCKER=1 $(BIN)/pytest -q -m "not slow"
 
-test-all: lint docker-engine ## test, and the tests that take minutes
+test-all: lint docker-engine test-tools ## test, and the tests that take minutes
 	TRACEGEN_REQUIRE_DOCKER=1 $(BIN)/pytest -q
 
 docs: venv ## write docs/data-format.md anew from the schemas
@@ -37,6 +37,9 @@ docs: venv ## write docs/data-format.md anew from the schemas
 
 venv: ## make .venv with everything for development
 	@scripts/ensure-venv.sh dev
+
+test-tools: venv
+	@scripts/ensure-test-tools.sh
 
 docker-engine: venv ## make sure that a container engine answers
 	@scripts/ensure-docker.sh

@@ -102,7 +102,6 @@ def test_a_killed_driver_leaves_no_container_and_loses_nothing(
 
 
 @pytest.mark.ray
-@pytest.mark.slow
 def test_ray_workers_and_the_driver_killed_with_their_containers_lose_nothing(
     source: Path, undisturbed: dict[str, Any], client: "docker.APIClient", tmp_path: Path
 ) -> None:
@@ -122,7 +121,6 @@ def test_ray_workers_and_the_driver_killed_with_their_containers_lose_nothing(
     check_complete(command, undisturbed)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(second_engine_lack() != "", reason=second_engine_lack() or "-")
 def test_a_killed_engine_ends_the_run_cleanly_and_the_next_completes_it(
     source: Path, undisturbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

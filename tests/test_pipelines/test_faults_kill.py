@@ -81,7 +81,6 @@ def test_a_driver_killed_under_ray_takes_ray_along_and_loses_nothing(
 
 
 @pytest.mark.ray
-@pytest.mark.slow
 def test_a_driver_killed_under_ray_at_any_moment_loses_and_doubles_nothing(
     source: Path, undisturbed: dict[str, Any], moments: random.Random, tmp_path: Path
 ) -> None:

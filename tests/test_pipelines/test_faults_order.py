@@ -11,7 +11,7 @@ from fault_runs import Command, contents, report, rows_of, write_rows
 from pipelines.shards import read_failures, read_traces
 
 TRUSTED = ("--sandbox", "process", "--check", "none")
-EXECUTORS = ["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])]
+EXECUTORS = ["local", pytest.param("ray", marks=pytest.mark.ray)]
 
 
 def without_ids(found: dict[str, Any]) -> dict[str, Any]:

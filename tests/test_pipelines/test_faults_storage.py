@@ -14,7 +14,7 @@ from fault_runs import ROOT, Command, contents, rows_of, write_rows
 from pipelines.run_lock import run_lock
 from schemas.errors import StorageFailed
 
-EXECUTORS = ["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])]
+EXECUTORS = ["local", pytest.param("ray", marks=pytest.mark.ray)]
 MOUNTING = "mount -t tmpfs -o size={size} tmpfs {out}"
 NAMESPACE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
 

@@ -116,7 +116,6 @@ def test_the_image_holds_what_programs_need_and_no_more(tree: HostTree) -> None:
         assert all((member.uid == 0 and member.isreg()) or member.isdir() or member.issym() for member in names)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("version", [each.version for each in installed()])
 def test_every_python_becomes_an_image(spec: PoolSpec, docker_image: ImageRef, version: str) -> None:
     image = resolve_image("docker", python=find(version).executable)

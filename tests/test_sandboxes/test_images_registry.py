@@ -2,9 +2,11 @@
 
 import base64
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,10 +25,10 @@ from sandboxes.docker.images import inspect
 from sandboxes.docker.registry import pull, push
 from schemas.errors import ImageUnavailable, UsageError
 
+_PROGRAM = shutil.which("docker-registry", path=os.pathsep.join([os.environ["PATH"], str(Path(sys.prefix) / "bin")]))
 pytestmark = [
     pytest.mark.docker,
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("docker-registry") is None, reason="needs the package docker-registry"),
+    pytest.mark.skipif(_PROGRAM is None, reason="needs the package docker-registry (scripts/ensure-test-tools.sh)"),
 ]
 PASSWORDS = "user:$2b$04$9D90CC7m0rnWDew8Y457BeqPGoGPcJiCdRFqN/ZK6Spe5kgUwpYcq\n"
 """``secret``, by bcrypt."""
@@ -57,7 +59,8 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regist
     secret = base64.b64encode(b"user:secret").decode()
     (tmp_path / "config.json").write_text(json.dumps({"auths": {f"127.0.0.1:{port}": {"auth": secret}}}))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    command = ["docker-registry", "serve", str(tmp_path / "settings.yml")]
+    assert _PROGRAM is not None
+    command = [_PROGRAM, "serve", str(tmp_path / "settings.yml")]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             _wait(port)
