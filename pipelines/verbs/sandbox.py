@@ -5,9 +5,13 @@ import re
 import sys
 from typing import Final
 
+from sandboxes.api import ImageRef
 from sandboxes.comparison import Comparison, compare
+from sandboxes.docker.debian_base import SUITE, resolve_debian_base
 from sandboxes.docker.garbage import Litter, find_dead, find_garbage, sweep
+from sandboxes.docker.images import resolve_docker_image
 from sandboxes.docker.registry import pull, push
+from schemas.errors import UsageError
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BYTES: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -34,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     send.add_argument("repository", help="HOST/NAME or HOST:PORT/NAME")
     fetch = deeds.add_parser("pull", help="fetch an image that push named, HOST/NAME@sha256:DIGEST")
     fetch.add_argument("reference", help="what push printed; --base takes it, too")
+    base = deeds.add_parser("base", help="make a base image on this machine; prints the name for --base")
+    base.add_argument("--debian", metavar="SUITE", help=f"Debian with git and compilers, such as {SUITE}")
+    base.add_argument("--package", action="append", default=[], metavar="NAME", help="a further Debian package")
+    base.add_argument(
+        "--python", action="append", default=[], metavar="VERSION", help="of this machine; the first is python3"
+    )
+    base.add_argument("--shell", action="store_true", help="with /bin/sh and the usual small programs")
     bench = deeds.add_parser("bench", help="jobs per second of the pool beside a container started for each job")
     bench.add_argument("--seconds", type=float, default=8.0, metavar="N", help="how long to measure (default: 8)")
     for one in (reap, collect):
@@ -49,10 +60,26 @@ def run(arguments: argparse.Namespace) -> int:
         image = pull(arguments.reference)
         sys.stdout.write(f"{image.reference}, Python {image.python}\n")
         return 0
+    if arguments.deed == "base":
+        image = _base(arguments)
+        sys.stdout.write(f"{image.reference}, Python {image.python}\n")
+        return 0
     if arguments.deed == "bench":
         sys.stdout.writelines(_table(compare(arguments.seconds)))
         return 0
     return _clean(arguments)
+
+
+def _base(arguments: argparse.Namespace) -> ImageRef:
+    """Make the base image that was asked for. Raises ``UsageError`` for what does not go together."""
+    if arguments.debian is None:
+        if arguments.package:
+            raise UsageError("--package goes with --debian SUITE; an image made from this machine's Python has no apt")
+        first, *others = arguments.python or [None]
+        return resolve_docker_image(python=first, base=None, shell=arguments.shell, others=others)
+    if arguments.python or arguments.shell:
+        raise UsageError("--debian brings the suite's own Python and shell; drop --python and --shell")
+    return resolve_debian_base(suite=arguments.debian, packages=arguments.package)
 
 
 def _table(measured: Comparison) -> list[str]:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -77,7 +78,7 @@ def resolve_debian_base(*, suite: str = SUITE, packages: Sequence[str] = ()) -> 
                 _make(client, name, suite, wanted, key)
     finally:
         client.close()
-    return resolve_docker_image(python=None, base=name)
+    return replace(resolve_docker_image(python=None, base=name), reference=name)
 
 
 def _make(client: docker.APIClient, name: str, suite: str, packages: Sequence[str], key: str) -> None:
