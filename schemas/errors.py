@@ -61,7 +61,7 @@ class UnsafeBackendRefused(EnvironmentLacking):
 
 
 class StorageFailed(EnvironmentLacking):
-    """The output directory does not take the bytes."""
+    """A disk does not take the bytes: that of the output, or of the container engine."""
 
 
 class SandboxError(TracegenError):

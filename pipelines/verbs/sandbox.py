@@ -1,4 +1,4 @@
-"""``tracegen sandbox``: removes what sandboxes left on this machine, moves images, measures."""
+"""``tracegen sandbox``: removes what sandboxes left on this machine, makes and moves images, measures."""
 
 import argparse
 import re

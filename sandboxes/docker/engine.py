@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from schemas.errors import BackendUnavailable, LimitUnsupported
+from schemas.errors import BackendUnavailable, LimitUnsupported, StorageFailed
 
 if TYPE_CHECKING:
     import docker
@@ -38,14 +38,22 @@ def connect() -> docker.APIClient:
 
 @contextmanager
 def speaking(what: str) -> Iterator[None]:
-    """Turn the client's errors into ``BackendUnavailable``."""
+    """Turn the client's errors into ``BackendUnavailable``, or ``StorageFailed`` where its disk is full."""
     import docker.errors
     import requests
 
     try:
         yield
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        raise BackendUnavailable(f"the container engine failed to {what}: {error}") from error
+        raise refusal(f"failed to {what}", error) from error
+
+
+def refusal(what: str, error: Exception) -> BackendUnavailable | StorageFailed:
+    """Return an engine's error in the project's words; a full disk is a thing of its own, since room can be made."""
+    if "no space left on device" in str(error).lower():
+        remedy = "make room, for instance with `tracegen sandbox gc --older-than 1d`, and repeat"
+        return StorageFailed(f"the disk of the container engine is full, it {what}: {remedy} ({error})")
+    return BackendUnavailable(f"the container engine {what}: {error}")
 
 
 def check_runtime(client: docker.APIClient, runtime: str) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from sandboxes.api import ImageRef, PoolSpec, label
 from sandboxes.docker import hardening
 from sandboxes.docker.channel import ContainerChannel, remove
-from sandboxes.docker.engine import check_runtime, connect
+from sandboxes.docker.engine import check_runtime, connect, refusal
 from sandboxes.docker.owners import OWNER_LABEL, own_label, remove_orphans
 from sandboxes.pool import SandboxPool
 from sandboxes.sandbox import Sandbox, bootstrap_text
-from schemas.errors import BackendUnavailable, ImageUnavailable, LimitUnsupported, StartFailed
+from schemas.errors import ImageUnavailable, LimitUnsupported, StartFailed
 
 if TYPE_CHECKING:
     import docker
@@ -63,7 +63,7 @@ def _start_container(
     except docker.errors.ImageNotFound as error:
         raise ImageUnavailable(f"the image {image.reference!r} is gone: resolve it again") from error
     except (docker.errors.DockerException, requests.RequestException) as error:
-        raise BackendUnavailable(f"the container engine does not create the sandbox: {error}") from error
+        raise refusal("does not create the sandbox", error) from error
     undo: Callable[[], None] = partial(remove, client, container)
     try:
         channel = ContainerChannel(client, container)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening
 from sandboxes.docker.channel import ContainerChannel, remove
-from sandboxes.docker.engine import check_runtime, connect
+from sandboxes.docker.engine import check_runtime, connect, refusal
 from sandboxes.docker.owners import OWNER_LABEL, own_label, remove_orphans
 from sandboxes.sandbox import bootstrap_text
 from sandboxes.session import GUEST_MODULE, ContainedSession
 from sandboxes.session_api import SessionSpec
-from schemas.errors import BackendUnavailable, ImageUnavailable, LimitUnsupported, StartFailed, UsageError
+from schemas.errors import ImageUnavailable, LimitUnsupported, StartFailed, UsageError
 
 if TYPE_CHECKING:
     import docker
@@ -66,7 +66,7 @@ def _start(client: docker.APIClient, spec: SessionSpec, image: ImageRef) -> Cont
     except docker.errors.ImageNotFound as error:
         raise ImageUnavailable(f"the image {image.reference!r} is gone: resolve it again") from error
     except (docker.errors.DockerException, requests.RequestException) as error:
-        raise BackendUnavailable(f"the container engine does not create the session: {error}") from error
+        raise refusal("does not create the session", error) from error
     undo: Callable[[], None] = partial(remove, client, container)
     try:
         channel = ContainerChannel(client, container)

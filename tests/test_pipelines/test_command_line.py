@@ -253,3 +253,17 @@ def test_rows_are_shown_by_number_and_id_and_rendered_again(tmp_path: Path) -> N
     again = run("functions", source, "-o", out, *TRUSTED, "--renderer", "cwm", "--max-failures", "1", "--json")
     assert json.loads(again.stdout)["done_now"] == 0
     assert len(list(read_documents(out, "compact"))) == 3, "the sweep took a rendering for a stray"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--package", "git"], "--package goes with --debian SUITE"),
+        (["--debian", "bookworm", "--shell"], "drop --python and --shell"),
+        (["--debian", "BOOKWORM"], "no name of a Debian suite"),
+    ],
+)
+def test_a_base_that_cannot_be_made_is_said_before_anything_is_started(arguments: list[str], said: str) -> None:
+    done = run("sandbox", "base", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr

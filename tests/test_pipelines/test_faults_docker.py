@@ -1,6 +1,8 @@
 """SIGKILL of containers, of their driver and of the container engine: the rows are those of an undisturbed run."""
 
+import contextlib
 import random
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -141,3 +143,48 @@ def test_a_killed_engine_ends_the_run_cleanly_and_the_next_completes_it(
         check_complete(command, undisturbed)
         listed = subprocess.run(["docker", "ps", "--all", "--quiet"], capture_output=True, text=True, check=True)
         assert listed.stdout == "", "the dead engine's containers are still there"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk for an engine, on memory."""
+    if second_engine_lack():
+        pytest.skip(second_engine_lack())
+    disk = tmp_path / "engine"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "none", disk], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def fill(filler: Path) -> None:
+    """Write until the disk has not one block left."""
+    with filler.open("wb", buffering=0) as file:
+        for piece in (2**20, 4096):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(piece))
+
+
+def test_a_full_disk_of_the_engine_ends_the_run_cleanly_and_it_completes_when_there_is_room(
+    source: Path, undisturbed: dict[str, Any], small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SecondEngine(small_disk) as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.address)
+        command = Command(source, tmp_path / "out")
+        process = command.start()
+        assert until(lambda: len(finished_ids(command.out)) > 5, 120)
+        process.send_signal(signal.SIGSTOP)  # or a quick machine would be done before the disk is full
+        filler = small_disk / "filler"
+        fill(filler)
+        with docker.APIClient(base_url=engine.address) as client:
+            for container in of(client, {process.pid}):
+                client.kill(container)
+        process.send_signal(signal.SIGCONT)
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 3, errors
+        assert "the disk of the container engine is full" in errors
+        assert "Traceback" not in errors
+        assert 5 < len(finished_ids(command.out)) < 53
+        filler.unlink()
+        check_complete(command, undisturbed)
