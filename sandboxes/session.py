@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -15,8 +16,24 @@ from sandboxes.channel import Channel, ChannelClosed, ChannelTimeout
 from sandboxes.guest import frames
 from sandboxes.guest import session_frames as wire
 from sandboxes.sandbox import GRACE_SECONDS, START_SECONDS, TRANSFER_SECONDS, guest_bundle
-from sandboxes.session_api import Command, CommandResult, CommandStatus, OnOutput, SessionSpec, Stream
-from schemas.errors import ProtocolViolation, SandboxError, SandboxLost, StartFailed, UsageError
+from sandboxes.session_api import (
+    DEFAULT_LIMITS,
+    DEFAULT_SHELL,
+    Ability,
+    Command,
+    CommandResult,
+    CommandStatus,
+    OnOutput,
+    Session,
+    SessionSpec,
+    Shell,
+    ShellSpec,
+    Snapshot,
+    Stream,
+    TransferLimits,
+    Transferred,
+)
+from schemas.errors import BackendCannot, ProtocolViolation, SandboxError, SandboxLost, StartFailed, UsageError
 
 GUEST_MODULE = "session_server"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -72,6 +89,53 @@ class ContainedSession:
         finally:
             with self._lock:
                 del self._commands[number]
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """Return what this session can do beside ``exec``."""
+        return frozenset()
+
+    def shell(self, spec: ShellSpec = DEFAULT_SHELL) -> Shell:
+        """Not offered yet."""
+        raise self._cannot("shell")
+
+    def put(
+        self, path: str, source: bytes | Path, *, user: int = 1000, limits: TransferLimits = DEFAULT_LIMITS
+    ) -> Transferred:
+        """Not offered yet."""
+        raise self._cannot("put")
+
+    def put_archive(
+        self, path: str, archive: Path, *, user: int = 1000, limits: TransferLimits = DEFAULT_LIMITS
+    ) -> Transferred:
+        """Not offered yet."""
+        raise self._cannot("put_archive")
+
+    def get(self, path: str, *, user: int = 1000, limits: TransferLimits = DEFAULT_LIMITS) -> bytes:
+        """Not offered yet."""
+        raise self._cannot("get")
+
+    def get_tree(
+        self, path: str, target: Path, *, user: int = 1000, limits: TransferLimits = DEFAULT_LIMITS
+    ) -> Transferred:
+        """Not offered yet."""
+        raise self._cannot("get_tree")
+
+    def snapshot(self) -> Snapshot:
+        """Not offered: the sandbox's maker knows whether its files can be kept."""
+        raise self._cannot("snapshot")
+
+    def fork(self, snapshot: Snapshot | None = None) -> Session:
+        """Not offered, as ``snapshot``."""
+        raise self._cannot("fork")
+
+    def reset(self, snapshot: Snapshot | None = None) -> None:
+        """Not offered, as ``snapshot``."""
+        raise self._cannot("reset")
+
+    def _cannot(self, deed: str) -> BackendCannot:
+        able = ", ".join(sorted(self.abilities)) or "nothing beside exec"
+        return BackendCannot(f"this {self.backend} session does not offer {deed}; it offers {able}")
 
     def close(self) -> None:
         """End every command and remove the sandbox."""

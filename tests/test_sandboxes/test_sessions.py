@@ -15,7 +15,7 @@ from sandboxes.api import ImageRef
 from sandboxes.docker.sessions import open_docker_session
 from sandboxes.session import ContainedSession
 from sandboxes.session_api import Command, CommandResult, SessionSpec, Stream
-from schemas.errors import LimitUnsupported, SandboxLost, UsageError
+from schemas.errors import BackendCannot, LimitUnsupported, SandboxLost, UsageError
 
 pytestmark = pytest.mark.docker
 SPEC = SessionSpec(memory_bytes=256 * 2**20, disk_bytes=32 * 2**20, processes=64, environment={"GIVEN": "session"})
@@ -223,3 +223,10 @@ def test_a_daemon_is_there_to_be_counted_while_its_command_runs(session: Contain
     with pytest.raises(Enough):
         session.exec(python(text, "600", wall_seconds=600.0), on_output=look)
     assert found == [2]  # the command, whose text has the word too, and its daemon
+
+
+def test_what_a_session_cannot_do_is_refused_by_name(session: ContainedSession) -> None:
+    assert "snapshot" not in session.abilities
+    for deed in (session.snapshot, session.fork, session.reset):
+        with pytest.raises(BackendCannot, match=f"does not offer {deed.__name__}"):
+            deed()
