@@ -8,6 +8,9 @@ from schemas.job import Granularity, JobKind, Provenance
 
 RECORD_VERSION: Final = 1
 
+RecordKind = Literal[JobKind, "test"]
+"""``test``: one test of a suite; it belongs to no ``TraceJob``."""
+
 EventKind = Literal["call", "line", "return", "yield", "resume", "exception", "unwind"]
 EVENT_KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
 
@@ -161,7 +164,7 @@ class TraceRecord(Model):
     """Of everything that can change the events, but the inputs."""
     source_id: str
     """The id that the source gave."""
-    kind: JobKind
+    kind: RecordKind
     entry: str
     """Dotted name within the module; empty for the module's own docstring."""
     inputs: str

@@ -41,6 +41,16 @@ class Refusal:
     detail: str
 
 
+@dataclass(slots=True, frozen=True)
+class Phase:
+    """A ``P`` line: how one phase of a test ended, and where its events begin."""
+
+    when: str
+    first_event: int
+    outcome: str
+    detail: str
+
+
 @dataclass(slots=True)
 class Segment:
     """The lines of one input."""
@@ -56,6 +66,9 @@ class Segment:
     frames: list[Frame] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     elisions: list[Elision] = field(default_factory=list)
+    node: str = ""
+    """Of a test suite: the test's name."""
+    phases: list[Phase] = field(default_factory=list)
     texts: dict[int, dict[str, str]] = field(default_factory=dict)
     """Per frame, the last long text of each name: what a patch is of."""
 
@@ -69,6 +82,8 @@ class WireResult:
     segments: list[Segment]
     complete: bool
     """The job came to its own end."""
+    planned: tuple[str, ...] | None = None
+    """Of a test suite: the tests that were to run; ``None`` if it did not get that far."""
 
 
 def parse_result(data: bytes) -> WireResult:
@@ -85,7 +100,15 @@ def parse_result(data: bytes) -> WireResult:
         raise WireError(f"wire version {header[1]}; this host reads {WIRE_VERSION}: use matching guest and host")
     complete = lines[-1] == b'["Z"]'
     body = lines[1:-1] if complete else lines[1:]
-    return WireResult(str(header[2]), str(header[3]), list(_segments(body)), complete)
+    planned = _planned(body.pop(0)) if body and body[0].startswith(b'["L"') else None
+    return WireResult(str(header[2]), str(header[3]), list(_segments(body)), complete, planned)
+
+
+def _planned(line: bytes) -> tuple[str, ...]:
+    row = _decode(line)
+    if len(row) != 2 or not isinstance(row[1], list) or not all(type(node) is str for node in row[1]):
+        raise WireError(f"malformed list of tests: {line[:80]!r}")
+    return tuple(row[1])
 
 
 def _segments(lines: list[bytes]) -> Iterator[Segment]:
@@ -101,7 +124,7 @@ def _segment(lines: list[bytes]) -> Segment:
     first = _decode(lines[0])
     if first[0] != "I":
         raise WireError(f"line outside an input: {lines[0][:80]!r}")
-    segment = Segment(index=int(first[1]), raw=b"\n".join(lines[1:]))
+    segment = Segment(index=int(first[1]), node=str(first[2]) if len(first) > 2 else "", raw=b"\n".join(lines[1:]))
     for line in lines[1:]:
         if segment.ended is not None:
             raise WireError(f"line after the end of an input: {line[:80]!r}")
@@ -143,6 +166,9 @@ def _take(segment: Segment, row: list[Any]) -> None:
         if kind not in ELISION_KINDS or kind in VIEW_ELISIONS:
             raise ValueError("unknown kind of elision")
         segment.elisions.append(Elision(kind, _int(event), _int(frame), _text(name), _int(count)))
+    elif tag == "P":
+        _, when, before, outcome, detail = row
+        segment.phases.append(Phase(_text(when), _int(before), _text(outcome), _text(detail)))
     else:
         segment.ended = _ending(row)
 

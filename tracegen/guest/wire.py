@@ -100,10 +100,10 @@ class WireWriter:
         self.events = 0
         """Of the current input."""
 
-    def begin(self, index: int) -> None:
-        """Begin an input."""
+    def begin(self, index: int, *node: str) -> None:
+        """Begin an input; of a test suite, with the test's name."""
         self.bytes = self.events = 0
-        self.line("I", index)
+        self.line("I", index, *node)
 
     def line(self, *fields: Any) -> None:
         """Encode and write one line."""
