@@ -22,6 +22,8 @@ class WorkItem(Generic[P]):
 
     ids: tuple[str, ...]
     payload: P
+    parts: "tuple[WorkItem[P], ...]" = ()
+    """The items that this one is made of: if it fails or its worker dies, each is done by itself instead."""
 
 
 @dataclass(slots=True)
@@ -153,6 +155,10 @@ class LocalExecutor:
         while status.state == "failed" and status.retryable and attempts <= MAX_RETRIES:
             attempts += 1
             status = self._attempt(item, worker, hooks.interruption)
+            if status.state == "failed" and item.parts:
+                for part in item.parts:
+                    self._one(part, worker, hooks)
+                return
         if status.state == "failed":
             reason, detail = status.reason, status.detail
             status = status_of(lambda: worker.reject(item.payload, reason, detail, attempts))

@@ -208,6 +208,9 @@ class _Run(Generic[P]):
             return
         if task.verdict:
             raise EnvironmentLacking(f"a failure row cannot be kept: {status.detail}")
+        if task.item.parts:
+            self._returned.extend(_Task(part) for part in task.item.parts)
+            return
         task.attempts += 1
         if status.retryable and task.attempts <= MAX_RETRIES:
             task.avoid = actor
@@ -230,6 +233,9 @@ class _Run(Generic[P]):
                 if task.status is None:
                     self._hooks.on_status(ItemStatus("done", flushed=True))
                 continue
+            if task in at_hand and task.item.parts:
+                self._returned.extend(self._suspected(part, cause) for part in task.item.parts)
+                continue
             if task in at_hand and task.verdict is None:
                 self._suspect(task, cause)
             if task.status is not None:
@@ -237,6 +243,12 @@ class _Run(Generic[P]):
                 task.status = None
             self._returned.append(task)
         self._spawn()
+
+    def _suspected(self, part: WorkItem[P], cause: str) -> _Task[P]:
+        """Return a part of an item that was at hand when an actor died."""
+        task = _Task(part)
+        self._suspect(task, cause)
+        return task
 
     def _suspect(self, task: _Task[P], cause: str) -> None:
         # An answer can be lost with its actor, so which of several calls was at hand is not known: none is blamed yet.

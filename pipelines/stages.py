@@ -10,10 +10,13 @@ from schemas.failure import Failure, FailureReason
 from schemas.job import TraceInput, TraceJob, trace_id
 from schemas.trace_record import TraceRecord
 from tracegen.documents import render_documents
+from tracegen.families import are_kin
 from tracegen.records import failure_row
 from tracegen.render.base import Renderer
 from tracegen.sources.base import Planned
 
+Work = Planned | tuple[TraceJob, ...]
+"""What a worker is given: one job, a failure row, or jobs that ``are_kin``."""
 BATCH_INPUTS: Final = 32
 """Most inputs of one item: what is lost and done again when a worker dies under it."""
 
@@ -30,8 +33,24 @@ class PlanCount:
 
 def work_items(
     plan: Iterable[Planned], finished: Set[str], limit: int | None, count: PlanCount
-) -> Iterator[WorkItem[Planned]]:
-    """Yield what is left of the first ``limit`` planned inputs, in batches; ``count`` grows with what is seen."""
+) -> Iterator[WorkItem[Work]]:
+    """Yield what is left of the first ``limit`` planned inputs, in batches; ``count`` grows with what is seen.
+
+    Docstrings of one module that follow each other are one item, made of an item each.
+    """
+    family: list[WorkItem[Work]] = []
+    for item in _single_items(plan, finished, limit, count):
+        if family and not (len(family) < BATCH_INPUTS and _are_kin(family[-1], item)):
+            yield _united(family)
+            family = []
+        family.append(item)
+    if family:
+        yield _united(family)
+
+
+def _single_items(
+    plan: Iterable[Planned], finished: Set[str], limit: int | None, count: PlanCount
+) -> Iterator[WorkItem[Work]]:
     for planned in plan:
         room = None if limit is None else limit - count.planned
         if room is not None and room <= 0:
@@ -40,7 +59,19 @@ def work_items(
     count.exhausted = True
 
 
-def _left(planned: Planned, finished: Set[str], room: int | None, count: PlanCount) -> Iterator[WorkItem[Planned]]:
+def _are_kin(one: WorkItem[Work], other: WorkItem[Work]) -> bool:
+    jobs = one.payload, other.payload
+    return isinstance(jobs[0], TraceJob) and isinstance(jobs[1], TraceJob) and are_kin(jobs[0], jobs[1])
+
+
+def _united(family: Sequence[WorkItem[Work]]) -> WorkItem[Work]:
+    jobs = tuple(item.payload for item in family if isinstance(item.payload, TraceJob))
+    if len(family) == 1 or len(jobs) < len(family):
+        return family[0]
+    return WorkItem(tuple(one for item in family for one in item.ids), jobs, tuple(family))
+
+
+def _left(planned: Planned, finished: Set[str], room: int | None, count: PlanCount) -> Iterator[WorkItem[Work]]:
     if isinstance(planned, Failure):
         count.planned += 1
         count.finished += planned.trace_id in finished
@@ -69,9 +100,11 @@ def documents_of(records: Iterable[TraceRecord], renderers: Sequence[Renderer]) 
     return [document for record in records for renderer in renderers for document in render_documents(record, renderer)]
 
 
-def given_up(planned: Planned, reason: FailureReason, detail: str, attempts: int) -> list[Failure]:
+def given_up(planned: Work, reason: FailureReason, detail: str, attempts: int) -> list[Failure]:
     """Return one failure row per input of an item that could not be done."""
     if isinstance(planned, Failure):
         return [planned]
+    if isinstance(planned, tuple):
+        return [row for job in planned for row in given_up(job, reason, detail, attempts)]
     job_id = planned.job_id()
     return [failure_row(planned, job_id, one, reason, detail, attempts) for one in planned.inputs]

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pipelines.shard_buffer import Finished, ShardBuffer
-from pipelines.stages import documents_of, given_up
+from pipelines.stages import Work, documents_of, given_up
 from pipelines.tally import Tally
 from schemas.failure import Failure, FailureReason
 from schemas.job import TraceJob
 from schemas.trace_record import TraceRecord
 from tracegen.render.base import Renderer
-from tracegen.sources.base import Planned
 
 
 class Runner(Protocol):
@@ -18,6 +17,10 @@ class Runner(Protocol):
 
     def run(self, job: TraceJob) -> list[TraceRecord | Failure]:
         """Return one record or failure per input, in order of the inputs. Raises ``SandboxError``."""
+        ...
+
+    def run_family(self, jobs: Sequence[TraceJob]) -> list[TraceRecord | Failure]:
+        """Return one record or failure per job, of docstrings of one module."""
         ...
 
 
@@ -32,18 +35,21 @@ class FunctionsWorker:
         self._buffer = buffer
         self._close = close
 
-    def process(self, payload: Planned) -> tuple[Tally, bool]:
-        """Trace and render one job, or keep one failure row of the plan."""
+    def process(self, payload: Work) -> tuple[Tally, bool]:
+        """Trace and render one job or several that are kin, or keep one failure row of the plan."""
         if isinstance(payload, Failure):
             return self._buffer.add(Finished(failures=[payload]))
-        results = self._runner.run(payload)
-        if len(results) != len(payload.inputs):
-            raise RuntimeError(f"the runner gave {len(results)} results for {len(payload.inputs)} inputs")
+        if isinstance(payload, tuple):
+            results, wanted = self._runner.run_family(payload), len(payload)
+        else:
+            results, wanted = self._runner.run(payload), len(payload.inputs)
+        if len(results) != wanted:
+            raise RuntimeError(f"the runner gave {len(results)} results for {wanted} inputs")
         records = [result for result in results if isinstance(result, TraceRecord)]
         failures = [result for result in results if isinstance(result, Failure)]
         return self._buffer.add(Finished(records, documents_of(records, self._renderers), failures))
 
-    def reject(self, payload: Planned, reason: FailureReason, detail: str, attempts: int) -> tuple[Tally, bool]:
+    def reject(self, payload: Work, reason: FailureReason, detail: str, attempts: int) -> tuple[Tally, bool]:
         """Keep failure rows for all inputs of an item."""
         return self._buffer.add(Finished(failures=given_up(payload, reason, detail, attempts)))
 

@@ -36,7 +36,8 @@ class PoolSpec:
     """``module:function`` in ``preload``, called as ``function(payload: bytes, channel)`` in a forked child.
 
     ``channel`` has ``write(data: bytes)`` (appends to the job's result; what was written survives any death),
-    and ``set_deadline(seconds: float)`` (the parent kills the child that long from now; ends at ``wall_seconds``).
+    ``set_deadline(seconds: float)`` (the parent kills the child that long from now; ends at ``wall_seconds``), and
+    ``in_fork(file: int)`` (in a fork of the child: a channel to a file instead).
     Descriptors 1 and 2 are private seekable files, empty at the start.
     """
     hash_seed: int = 0

@@ -1,5 +1,6 @@
 """``TraceJob`` -> one record or failure row per input, with its determinism checked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from schemas.limits import Limits
 from schemas.trace_record import Determinism, TraceRecord
 from tracegen.attempts import Run, run_inputs
 from tracegen.determinism import Check, check_run
+from tracegen.families import Member, run_family
 from tracegen.records import outcome_row
 
 GUEST_PACKAGE: Final = "_tracegen_recorder"
@@ -52,6 +54,28 @@ class TraceRunner:
             outcome_row(job, job_id, job.inputs[index], runs[index], labels[index], self.primary) for index in order
         ]
 
+    def run_family(self, jobs: Sequence[TraceJob]) -> list[TraceRecord | Failure]:
+        """Return one row per job, in order, of jobs that ``are_kin``: the rows that ``run`` gives of each.
+
+        A job that does not agree with its second run is run once more by itself, and that is kept. Raises
+        ``EnvironmentLacking`` if no sandbox can be had.
+        """
+        runs = _family_runs(self.primary, jobs, [(index, True) for index in range(len(jobs))])
+        ran = [index for index in reversed(range(len(jobs))) if runs[index, True].refused is None]
+        again: dict[Member, Run] = {}
+        if self.secondary is not None and self.check != "none":
+            kinds = (True, False) if self.check == "full" else (True,)
+            again = _family_runs(self.secondary, jobs, [(index, traced) for index in ran for traced in kinds])
+        return [self._member_row(job, index, runs[index, True], again) for index, job in enumerate(jobs)]
+
+    def _member_row(self, job: TraceJob, index: int, run: Run, again: dict[Member, Run]) -> TraceRecord | Failure:
+        label = Determinism("unchecked")
+        if (index, True) in again:
+            label = check_run(run, again[index, True], again.get((index, False)))
+            if label.label != "verified":
+                return self.run(job)[0]
+        return outcome_row(job, job.job_id(), job.inputs[0], run, label, self.primary)
+
     def _check_all(self, job: TraceJob, runs: dict[int, Run]) -> dict[int, Determinism]:
         secondary = self.secondary
         if self.check == "none" or secondary is None:
@@ -76,3 +100,12 @@ class TraceRunner:
         alone = run_inputs(self.secondary, job, [index])[index]
         untraced = run_inputs(self.secondary, job, [index], traced=False)[index] if plain else None
         return check_run(runs[index], alone, untraced)
+
+
+def _family_runs(pool: Pool, jobs: Sequence[TraceJob], members: Sequence[Member]) -> dict[Member, Run]:
+    """Return the run of every member, from the family or, where that has none, by itself."""
+    found = run_family(pool, jobs, members)
+    for index, traced in members:
+        if (index, traced) not in found:
+            found[index, traced] = run_inputs(pool, jobs[index], [0], traced=traced)[0]
+    return found

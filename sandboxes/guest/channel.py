@@ -79,6 +79,15 @@ class Channel:
                 self._page.mark_fault()  # if the file is not full, the program lowered its own limit
                 os._exit(RESULT_LOST)  # else the parent sees output_limit
 
+    def in_fork(self, file: int) -> "Channel":
+        """Return the channel of a fork of the job, whose result is ``file``: the caller's to read and to time.
+
+        Nothing that the fork says reaches this channel's result or deadline.
+        """
+        os.dup2(file, RESULT_FD, inheritable=False)
+        os.close(file)
+        return Channel(SharedPage())
+
     def set_deadline(self, seconds: float) -> None:
         """Have the parent kill this job that long from now; the job's wall limit stays."""
         self._page.set_deadline(time.monotonic() + seconds)

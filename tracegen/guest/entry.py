@@ -9,9 +9,11 @@ import os
 import platform
 import sys
 import threading
+from types import ModuleType
 from typing import Any, Callable, Dict, Optional
 
 from .codes import CodeTable
+from .family import Family
 from .output import Stream
 from .program import CannotTrace, Ended, Program, describe, same_output
 from .recorder import Limits, Recorder
@@ -62,7 +64,24 @@ class Job:
             self.err.restore()
         self.wire.line("Z")
 
-    def _input(self, item: Dict[str, Any]) -> None:
+    def load(self) -> ModuleType:
+        """Execute the module for a family's members. Raises ``CannotTrace``."""
+        self.program = Program(self.payload, self.renderer)
+        return self.program.load()
+
+    def run_member(self, member: Dict[str, Any], module: ModuleType, channel: Any) -> None:
+        """Run one input in a fork of the process that executed its module, with a channel of its own."""
+        self.payload.update(member)  # the program reads the same dictionary
+        self.channel, self.process = channel, os.getpid()
+        self.wire = WireWriter(channel.write)
+        self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
+        self.wire.silence_forks()
+        self.wire.begin(0)
+        self._input(member["inputs"][0], module)
+        if os.getpid() == self.process and threading.active_count() <= self.threads:
+            self.wire.line("Z")
+
+    def _input(self, item: Dict[str, Any], module: Optional[ModuleType] = None) -> None:
         try:
             if self.program is None:
                 self.program = Program(self.payload, self.renderer)
@@ -71,7 +90,7 @@ class Job:
                 ended = program.script(item["text"], lambda code: self._record(program.file_of, code))
                 self._end(ended, item["expected"])
                 return
-            module = program.load()
+            module = program.load() if module is None else module
             if self.payload["kind"] == "function":
                 ended = program.call(module, item, lambda function: self._record(program.file_of, function))
             else:
@@ -124,10 +143,16 @@ class Job:
 
 
 def run(payload: bytes, channel: Any) -> None:
-    """Run one job. What goes wrong in the recorder itself is told to the host as ``recorder_error``."""
+    """Run one job, or a family of them (``members``).
+
+    What goes wrong in the recorder itself is told to the host as ``recorder_error``.
+    """
     job = Job(json.loads(payload.decode("utf-8", "surrogatepass")), channel)
     try:
-        job.run()
+        if "members" in job.payload:
+            Family(job).run()
+        else:
+            job.run()
     except Exception as error:
         sys.settrace(None)
         job.wire.line("!", "recorder_error", describe(error))

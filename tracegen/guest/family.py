@@ -1,0 +1,146 @@
+"""Runs docstrings of one module in forks of one process that has executed it, so that its imports are paid once.
+
+A fork finds exactly what it would have found after executing the module itself: nothing that another member does
+reaches it. What comes to a regular end is passed on, one section per member:
+
+["M", position, bytes]       and so many bytes: the lines of a job with that member alone
+
+A member that dies or hangs is passed on as nothing, and the host runs it by itself, where the sandbox tells how it
+ended. So are all, where the module cannot be forked: it has started threads or opened files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import signal
+import threading
+import time
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Dict, List
+
+from .program import CannotTrace
+from .surroundings import Surroundings
+from .version import RECORDER_VERSION, WIRE_VERSION
+from .wire import WireWriter, encode
+
+if TYPE_CHECKING:
+    from .entry import Job
+
+GRACE = 1.0
+"""Seconds between a member's own deadline and its end by force."""
+ROOM = 48 * 2**20
+"""Bytes of a family's result; what comes after is left to the host. A single job may have more."""
+_PIECE = 2**20
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.005
+
+
+class Family:
+    """One module and its members, each of which differs from the job's payload in ``entry``, ``inputs``, ``traced``."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.members: List[Dict[str, Any]] = job.payload["members"]
+        self.folder = os.getcwd()
+        self.written = 0
+
+    def run(self) -> None:
+        """Execute the module and run the members, as far as that goes."""
+        job = self.job
+        if not hasattr(os, "memfd_create"):
+            return
+        surroundings = Surroundings(job.payload["seed"])
+        job.channel.set_deadline(job.seconds + GRACE)
+        surroundings.restore()
+        before = _descriptors()
+        try:
+            module = job.load()
+        except CannotTrace as error:
+            self._refuse(error)
+            return
+        if threading.active_count() > job.threads or _descriptors() != before:
+            return
+        for position, member in enumerate(self.members):
+            job.channel.set_deadline(job.seconds + 3 * GRACE)
+            self._member(position, member, module)
+            if self.written > ROOM or not self._tidy():
+                return
+
+    def _refuse(self, error: CannotTrace) -> None:
+        """Tell of every member what the module's execution came to."""
+        lines: List[bytes] = []
+        wire = WireWriter(lines.append)
+        wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
+        wire.begin(0)
+        wire.line("!", error.reason, str(error))
+        wire.line("Z")
+        text = b"".join(lines)
+        for position in range(len(self.members)):
+            self.job.channel.write(encode("M", position, len(text)) + text)
+
+    def _member(self, position: int, member: Dict[str, Any], module: ModuleType) -> None:
+        file = os.memfd_create("member")
+        try:
+            pid = os.fork()
+            if not pid:
+                self._become(member, module, file)
+            if self._wait(pid) == 0:
+                self._pass_on(position, file)
+        finally:
+            os.close(file)
+
+    def _become(self, member: Dict[str, Any], module: ModuleType, file: int) -> None:
+        """Be the member; never returns."""
+        code = 1
+        try:
+            os.setsid()
+            self.job.run_member(member, module, self.job.channel.in_fork(file))
+            code = 0
+        finally:
+            os._exit(code)
+
+    def _wait(self, pid: int) -> int:
+        """Return the member's wait status, when it and its process group are dead."""
+        end = time.monotonic() + self.job.seconds + GRACE
+        pause = _SHORTEST_PAUSE
+        done, status = os.waitpid(pid, os.WNOHANG)
+        while not done:
+            if time.monotonic() > end:
+                os.kill(pid, signal.SIGKILL)
+                done, status = os.waitpid(pid, 0)
+                break
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            done, status = os.waitpid(pid, os.WNOHANG)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        return status
+
+    def _pass_on(self, position: int, file: int) -> None:
+        size = os.fstat(file).st_size
+        self.written += size
+        self.job.channel.write(encode("M", position, size))
+        for offset in range(0, size, _PIECE):
+            self.job.channel.write(os.pread(file, min(_PIECE, size - offset), offset))
+
+    def _tidy(self) -> bool:
+        """Empty the streams and the folder for the next member; return whether nothing is left."""
+        self.job.out.take()
+        self.job.err.take()
+        names = os.listdir(self.folder)
+        if names:
+            import shutil  # large, and every fork copies what this process holds
+
+            for path in (os.path.join(self.folder, name) for name in names):
+                with contextlib.suppress(OSError):  # what stays is seen below
+                    shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+        return not os.listdir(self.folder)
+
+
+def _descriptors() -> List[str]:
+    """Return the open descriptors: a file that the module opened would be at one position for all members."""
+    try:
+        return sorted(os.listdir("/proc/self/fd"))
+    except OSError:
+        return []
