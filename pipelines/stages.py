@@ -43,7 +43,10 @@ def work_items(
         if family and not (len(family) < BATCH_INPUTS and _are_kin(family[-1], item)):
             yield _united(family)
             family = []
-        family.append(item)
+        if _may_have_kin(item):
+            family.append(item)
+        else:
+            yield item
     if family:
         yield _united(family)
 
@@ -59,15 +62,19 @@ def _single_items(
     count.exhausted = True
 
 
+def _may_have_kin(item: WorkItem[Work]) -> bool:
+    return isinstance(item.payload, TraceJob) and item.payload.kind == "doctest" and len(item.ids) == 1
+
+
 def _are_kin(one: WorkItem[Work], other: WorkItem[Work]) -> bool:
     jobs = one.payload, other.payload
     return isinstance(jobs[0], TraceJob) and isinstance(jobs[1], TraceJob) and are_kin(jobs[0], jobs[1])
 
 
 def _united(family: Sequence[WorkItem[Work]]) -> WorkItem[Work]:
-    jobs = tuple(item.payload for item in family if isinstance(item.payload, TraceJob))
-    if len(family) == 1 or len(jobs) < len(family):
+    if len(family) == 1:
         return family[0]
+    jobs = tuple(item.payload for item in family if isinstance(item.payload, TraceJob))
     return WorkItem(tuple(one for item in family for one in item.ids), jobs, tuple(family))
 
 

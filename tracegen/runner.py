@@ -57,8 +57,8 @@ class TraceRunner:
     def run_family(self, jobs: Sequence[TraceJob]) -> list[TraceRecord | Failure]:
         """Return one row per job, in order, of jobs that ``are_kin``: the rows that ``run`` gives of each.
 
-        A job that does not agree with its second run is run once more by itself, and that is kept. Raises
-        ``EnvironmentLacking`` if no sandbox can be had.
+        Each has a process of its own, so one that does not agree with its second run is not disturbed by the others.
+        Raises ``EnvironmentLacking`` if no sandbox can be had.
         """
         runs = _family_runs(self.primary, jobs, [(index, True) for index in range(len(jobs))])
         ran = [index for index in reversed(range(len(jobs))) if runs[index, True].refused is None]
@@ -72,8 +72,6 @@ class TraceRunner:
         label = Determinism("unchecked")
         if (index, True) in again:
             label = check_run(run, again[index, True], again.get((index, False)))
-            if label.label != "verified":
-                return self.run(job)[0]
         return outcome_row(job, job.job_id(), job.inputs[0], run, label, self.primary)
 
     def _check_all(self, job: TraceJob, runs: dict[int, Run]) -> dict[int, Determinism]:

@@ -108,9 +108,17 @@ class Run:
         self.run_dir = run_dir
         self.tally = Tally()
         self.pulled = 0
+        self.parts: dict[int, list[Step]] = {}
         self.interruption = Interruption()
 
-    def __call__(self, steps: list[Step], thresholds: ShardThresholds | None = None) -> bool:
+    def __call__(
+        self,
+        steps: list[Step],
+        thresholds: ShardThresholds | None = None,
+        parts: dict[int, list[Step]] | None = None,
+    ) -> bool:
+        """Run the steps; ``parts`` are what some of them, by number, are made of."""
+        self.parts = parts or {}
         hooks = Hooks(self._status, self._lost, lambda: finished_ids(self.run_dir), self.interruption)
         factory = Factory(self.run_dir, thresholds or ShardThresholds(rows=3))
         return self.executor.run(self._items(steps), factory, hooks)
@@ -118,7 +126,8 @@ class Run:
     def _items(self, steps: list[Step]) -> Iterator[WorkItem[Step]]:
         for step in steps:
             self.pulled += 1
-            yield WorkItem((step.trace_id,), step)
+            parts = tuple(WorkItem((one.trace_id,), one) for one in self.parts.get(step.number, []))
+            yield WorkItem(tuple(one.ids[0] for one in parts) or (step.trace_id,), step, parts)
 
     def _status(self, status: ItemStatus) -> None:
         self.tally.add(status.tally)
@@ -155,6 +164,23 @@ def test_the_order_of_items_changes_no_row(run: Run) -> None:
     steps = [Step(number, "garbage" if number % 3 == 0 else "fine") for number in range(12)]
     run(steps[::-1])
     assert run.reasons() == {number: "protocol" if number % 3 == 0 else "no_source" for number in range(12)}
+
+
+def test_an_item_of_parts_that_fails_is_done_in_parts(run: Run) -> None:
+    deeds = ["fine", "lose", "garbage", "bug", "fine"]
+    parts = [Step(number, deed) for number, deed in enumerate(deeds)]
+    whole = Step(99, "lose once")
+    run([whole, Step(5)], parts={99: parts})
+    assert run.reasons() == {
+        **{0: "no_source", 1: "sandbox_lost", 2: "protocol", 3: "recorder_error", 4: "no_source", 5: "no_source"}
+    }
+    assert len(list((run.run_dir / "tries" / "99").iterdir())) == 1
+
+
+def test_an_item_of_parts_under_which_a_worker_dies_is_done_in_parts(ray_run: Run) -> None:
+    parts = [Step(0), Step(1, "die"), Step(2)]
+    ray_run([Step(99, "die"), *map(Step, range(3, 8))], parts={99: parts})
+    assert ray_run.reasons() == {0: "no_source", 1: "poison", **dict.fromkeys(range(2, 8), "no_source")}
 
 
 def test_no_items_are_no_error_and_no_shard(run: Run) -> None:

@@ -53,8 +53,9 @@ def test_every_planned_input_is_dispatched_once_or_was_done(plan: list[Planned],
     assert count.exhausted
     for item in items:
         payload = item.payload
-        own = [payload.trace_id] if isinstance(payload, Failure) else input_ids(payload, payload.inputs)
-        assert tuple(own) == item.ids
+        jobs = payload if isinstance(payload, tuple) else (payload,)
+        assert tuple(ids_of(list(jobs))) == item.ids
+        assert [one for part in item.parts for one in part.ids] == (list(item.ids) if len(jobs) > 1 else [])
         assert len(item.ids) <= BATCH_INPUTS
 
 
