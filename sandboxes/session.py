@@ -1,28 +1,24 @@
-"""The host's side of a session: handshake, a reader thread, commands in flight. Knows no backend."""
+"""The host's side of a session: commands, shells and transfers over one link. Knows no backend."""
 
 import json
 import math
-import secrets
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from sandboxes.api import ImageRef
-from sandboxes.channel import Channel, ChannelClosed, ChannelTimeout
-from sandboxes.guest import frames
+from sandboxes.channel import Channel
 from sandboxes.guest import session_frames as wire
-from sandboxes.sandbox import GRACE_SECONDS, START_SECONDS, TRANSFER_SECONDS, guest_bundle
+from sandboxes.sandbox import GRACE_SECONDS
 from sandboxes.session_api import (
     DEFAULT_LIMITS,
     DEFAULT_SHELL,
     Ability,
     Command,
     CommandResult,
-    CommandStatus,
     OnOutput,
     Session,
     SessionSpec,
@@ -33,24 +29,18 @@ from sandboxes.session_api import (
     TransferLimits,
     Transferred,
 )
-from schemas.errors import BackendCannot, ProtocolViolation, SandboxError, SandboxLost, StartFailed, UsageError
+from sandboxes.session_link import STATUSES, Event, Said, SessionLink
+from sandboxes.session_shell import ContainedShell
+from sandboxes.session_transfer import Transfer
+from schemas.errors import BackendCannot, SandboxError, UsageError
 
 GUEST_MODULE = "session_server"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
-_STATUSES: dict[str, CommandStatus] = {
-    status: status for status in ("finished", "timeout", "killed", "out_of_memory", "not_started")
-}
 _MOST_STDIN = 2**29
-_SILENT_SECONDS = 14 * 86400.0
-"""A session that says nothing for so long is lost; poll takes no more than 24 days."""
-
-_E = TypeVar("_E", bound=SandboxError)
-_Event = tuple[Stream, bytes] | wire.End | SandboxError
 
 
 class ContainedSession:
-    """One sandbox whose session server said hello; implements ``session_api.Session``."""
+    """One sandbox whose session server said hello; implements ``session_api.Session`` but snapshots."""
 
     def __init__(
         self, backend: str, channel: Channel, spec: SessionSpec, image: ImageRef, release: Callable[[], None]
@@ -59,94 +49,86 @@ class ContainedSession:
         self.backend = backend
         self.image = image
         self.spec = spec
-        self._channel = channel
+        self.link = SessionLink(backend, channel, spec.workdir)
+        self.check = self.link.check
         self._release = release
-        self._sending = threading.Lock()
-        self._lock = threading.Lock()
-        self._commands: dict[int, SimpleQueue[_Event]] = {}
-        self._number = 0
-        self._lost: SandboxError | None = None
-        self._closed = False
-        try:
-            self.check = self._shake_hands()
-        except BaseException:
-            channel.close()
-            raise
-        self._reader = threading.Thread(target=self._read, name=f"session-{channel.name}", daemon=True)
-        self._reader.start()
 
-    def exec(self, command: Command, *, on_output: OnOutput | None = None) -> CommandResult:
-        """Run one command. Raises ``UsageError``, ``SandboxLost`` and ``ProtocolViolation``."""
-        order = _order(command, self.spec)
-        number, events = self._enrol()
-        deadline = time.monotonic() + command.wall_seconds + GRACE_SECONDS
-        try:
-            text = json.dumps(order._asdict()).encode()
-            if len(text) > wire.ORDER_BYTES:
-                raise UsageError(f"the command's arguments take {len(text)} bytes; at most {wire.ORDER_BYTES}")
-            self._send(frames.pack(wire.EXEC, wire.EXEC_HEAD.pack(number, len(text)), text, command.stdin))
-            return self._collect(number, events, command, deadline, on_output)
-        finally:
-            with self._lock:
-                del self._commands[number]
+    @property
+    def name(self) -> str:
+        """Return the sandbox's name, for messages."""
+        return self.link.name
 
     @property
     def abilities(self) -> frozenset[Ability]:
         """Return what this session can do beside ``exec``."""
-        return frozenset()
+        return frozenset({"shell", "transfer"})
+
+    def exec(self, command: Command, *, on_output: OnOutput | None = None) -> CommandResult:
+        """Run one command. Raises ``UsageError``, ``SandboxLost`` and ``ProtocolViolation``."""
+        order = _order(command, self.spec)
+        number, events = self.link.enrol()
+        deadline = time.monotonic() + command.wall_seconds + GRACE_SECONDS
+        try:
+            self.link.send(wire.EXEC, _head(number, order), command.stdin)
+            return self._collect(number, events, command, deadline, on_output)
+        finally:
+            self.link.leave(number)
 
     def shell(self, spec: ShellSpec = DEFAULT_SHELL) -> Shell:
-        """Not offered yet."""
-        raise self._cannot("shell")
+        """Start a shell. Raises ``UsageError`` if none starts, ``SandboxLost`` and ``ProtocolViolation``."""
+        as_command = Command(["sh"], 1.0, spec.cwd, spec.environment, user=spec.user, memory_bytes=spec.memory_bytes)
+        order = _order(as_command, self.spec)._replace(argv=[])
+        number, events = self.link.enrol()
+        try:
+            self.link.send(wire.SHELL, _head(number, order))
+            return ContainedShell(self.link, number, events)
+        except BaseException:
+            self.link.leave(number)
+            raise
 
     def put(
         self, path: str, source: bytes | Path, *, user: int = 1000, limits: TransferLimits = DEFAULT_LIMITS
     ) -> Transferred:
-        """Not offered yet."""
-        raise self._cannot("put")
+        """Write a file, or what is in a directory into the directory ``path``. Raises ``TransferRefused``."""
+        return self._transfer(path, user, limits).put(source)
 
     def put_archive(
         self, path: str, archive: Path, *, user: int = 1000, limits: TransferLimits = DEFAULT_LIMITS
     ) -> Transferred:
-        """Not offered yet."""
-        raise self._cannot("put_archive")
+        """Unpack a tar, compressed or not, or a zip into the directory ``path``. Raises ``TransferRefused``."""
+        return self._transfer(path, user, limits).put_archive(archive)
 
     def get(self, path: str, *, user: int = 1000, limits: TransferLimits = DEFAULT_LIMITS) -> bytes:
-        """Not offered yet."""
-        raise self._cannot("get")
+        """Read a regular file. Raises ``TransferRefused``."""
+        return self._transfer(path, user, limits).get()
 
     def get_tree(
         self, path: str, target: Path, *, user: int = 1000, limits: TransferLimits = DEFAULT_LIMITS
     ) -> Transferred:
-        """Not offered yet."""
-        raise self._cannot("get_tree")
+        """Copy a directory to ``target``, which must not exist. Raises ``TransferRefused``."""
+        return self._transfer(path, user, limits).get_tree(target)
 
     def snapshot(self) -> Snapshot:
         """Not offered: the sandbox's maker knows whether its files can be kept."""
-        raise self._cannot("snapshot")
+        raise self.cannot("snapshot")
 
     def fork(self, snapshot: Snapshot | None = None) -> Session:
         """Not offered, as ``snapshot``."""
-        raise self._cannot("fork")
+        raise self.cannot("fork")
 
     def reset(self, snapshot: Snapshot | None = None) -> None:
         """Not offered, as ``snapshot``."""
-        raise self._cannot("reset")
+        raise self.cannot("reset")
 
-    def _cannot(self, deed: str) -> BackendCannot:
-        able = ", ".join(sorted(self.abilities)) or "nothing beside exec"
-        return BackendCannot(f"this {self.backend} session does not offer {deed}; it offers {able}")
+    def cannot(self, deed: str) -> BackendCannot:
+        """Return what to raise of something that this session does not offer."""
+        able = ", ".join(sorted(self.abilities))
+        return BackendCannot(f"this {self.backend} session does not offer {deed}; beside exec it offers {able}")
 
     def close(self) -> None:
         """End every command and remove the sandbox."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        self._channel.kill()
-        self._reader.join()  # before the connection that it reads from is closed
-        self._channel.close()
-        self._release()
+        if self.link.close():
+            self._release()
 
     def __enter__(self) -> Self:
         """Return the session."""
@@ -158,21 +140,13 @@ class ContainedSession:
         """Close it."""
         self.close()
 
-    def _enrol(self) -> tuple[int, "SimpleQueue[_Event]"]:
-        with self._lock:
-            if self._closed:
-                raise UsageError("the session is closed; open another")
-            if self._lost is not None:
-                raise self._again(self._lost)
-            self._number += 1
-            events: SimpleQueue[_Event] = SimpleQueue()
-            self._commands[self._number] = events
-            return self._number, events
+    def _transfer(self, path: str, user: int, limits: TransferLimits) -> Transfer:
+        return Transfer(self.link, self.spec, path, user, limits)
 
     def _collect(
         self,
         number: int,
-        events: "SimpleQueue[_Event]",
+        events: "SimpleQueue[Event]",
         command: Command,
         deadline: float,
         on_output: OnOutput | None,
@@ -180,111 +154,29 @@ class ContainedSession:
         kept: dict[Stream, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
         try:
             while True:
-                event = events.get(timeout=max(0.0, deadline - time.monotonic()))
-                if isinstance(event, SandboxError):
-                    raise self._again(event)
+                event = self.link.event(events, deadline, "a command")
                 if isinstance(event, wire.End):
                     return _result(event, kept)
+                if not isinstance(event, Said):
+                    raise self.link.violation("a command was answered like a shell or a transfer")
                 stream, data = event
                 kept[stream] += data
                 if len(kept[stream]) > command.output_bytes:
-                    raise self._violation(f"more than {command.output_bytes} bytes of {stream}")
+                    raise self.link.violation(f"more than {command.output_bytes} bytes of {stream}")
                 if on_output is not None:
                     on_output(stream, data)
-        except Empty:
-            self._channel.kill()
-            message = f"a command was not reported within {GRACE_SECONDS:g} s of its time-out; the session is ended"
-            raise self._error(SandboxLost, message, "run") from None
-        except ProtocolViolation:
-            self._channel.kill()
-            raise
         except SandboxError:
             raise
         except BaseException:  # the caller's callback, or an interrupt: nobody waits for the command any more
-            self._send(frames.pack(wire.KILL, wire.NUMBER.pack(number)))
+            self.link.kill(number)
             raise
 
-    def _shake_hands(self) -> dict[str, Any]:
-        deadline = time.monotonic() + START_SECONDS
-        opening = wire.Opening(frames.PROTOCOL, secrets.token_hex(16), self.spec.workdir)
-        try:
-            self._channel.send(frames.pack(frames.GUEST, guest_bundle()), deadline)
-            self._channel.send(frames.pack(frames.START, json.dumps(opening._asdict()).encode()), deadline)
-            kind, body = self._frame(deadline)
-            hello = json.loads(body) if kind == frames.HELLO else {}
-        except (ChannelClosed, ChannelTimeout) as error:
-            raise self._error(StartFailed, f"the session did not start: {error}", "start") from error
-        except ValueError as error:
-            raise self._error(ProtocolViolation, f"no frame of a session: {error}", "start") from error
-        if kind == frames.FAILED:
-            raise self._error(StartFailed, f"the session did not start: {_text(body)}", "start")
-        if not isinstance(hello, dict) or hello.get("nonce") != opening.nonce:
-            raise self._error(ProtocolViolation, f"frame {kind} where a greeting was due", "start")
-        check: dict[str, Any] = hello["check"]
-        return check
 
-    def _read(self) -> None:
-        """Hand each frame to its command until the channel ends (the reader thread)."""
-        try:
-            while True:
-                self._dispatch(*self._frame(time.monotonic() + _SILENT_SECONDS))
-        except (ChannelClosed, ChannelTimeout) as error:
-            lost: SandboxError = self._error(SandboxLost, f"the session was lost: {error}", "run")
-        except (ValueError, TypeError) as error:
-            lost = self._violation(str(error))
-        except SandboxError as error:
-            lost = error
-        with self._lock:
-            self._lost = lost
-            waiting = list(self._commands.values())
-        for events in waiting:
-            events.put(lost)
-
-    def _dispatch(self, kind: int, body: bytes) -> None:
-        if kind == frames.FAILED:
-            raise self._error(SandboxLost, f"the session server failed: {_text(body)}", "run")
-        event: _Event
-        if kind == wire.OUTPUT and len(body) >= wire.OUTPUT_HEAD.size:
-            number, stream = wire.OUTPUT_HEAD.unpack_from(body)
-            event = (_stream(stream), body[wire.OUTPUT_HEAD.size :])
-        elif kind == wire.ENDED and len(body) >= wire.NUMBER.size:
-            (number,) = wire.NUMBER.unpack_from(body)
-            event = wire.End(**json.loads(body[wire.NUMBER.size :]))
-            if event.status not in _STATUSES:
-                raise ValueError(f"an unknown status {event.status!r}")
-        else:
-            raise ValueError(f"frame {kind} of {len(body)} bytes is out of turn")
-        with self._lock:
-            events = self._commands.get(number)
-        if events is not None:  # else its caller gave it up
-            events.put(event)
-
-    def _frame(self, deadline: float) -> tuple[int, bytes]:
-        head = frames.read_exact(lambda count: self._channel.receive(count, deadline), frames.HEAD.size)
-        length, kind = frames.HEAD.unpack(head)
-        most = wire.CHUNK_BYTES + frames.JSON_BYTES
-        if length > most:
-            raise ValueError(f"a frame of type {kind} announces {length} bytes; at most {most} are allowed")
-        rest = time.monotonic() + TRANSFER_SECONDS
-        return kind, frames.read_exact(lambda count: self._channel.receive(count, rest), length)
-
-    def _send(self, data: bytes) -> None:
-        try:
-            with self._sending:
-                self._channel.send(data, time.monotonic() + TRANSFER_SECONDS)
-        except (ChannelClosed, ChannelTimeout) as error:
-            self._channel.kill()  # half a frame may be on its way
-            raise self._error(SandboxLost, f"the session was lost: {error}", "send") from error
-
-    def _violation(self, message: str) -> ProtocolViolation:
-        return self._error(ProtocolViolation, f"the session server: {message}", "receive")
-
-    def _again(self, error: SandboxError) -> SandboxError:
-        """Return a new exception like ``error``, which several threads may be about to raise."""
-        return self._error(type(error), str(error), error.phase)
-
-    def _error(self, kind: type[_E], message: str, phase: str) -> _E:
-        return kind(message, backend=self.backend, container=self._channel.name, phase=phase, retryable=True)
+def _head(number: int, order: wire.Order) -> bytes:
+    text = json.dumps(order._asdict()).encode()
+    if len(text) > wire.ORDER_BYTES:
+        raise UsageError(f"the command's arguments take {len(text)} bytes; at most {wire.ORDER_BYTES}")
+    return wire.EXEC_HEAD.pack(number, len(text)) + text
 
 
 def _order(command: Command, spec: SessionSpec) -> wire.Order:
@@ -310,7 +202,7 @@ def _order(command: Command, spec: SessionSpec) -> wire.Order:
 
 def _result(end: wire.End, kept: dict[Stream, bytearray]) -> CommandResult:
     return CommandResult(
-        status=_STATUSES[end.status],
+        status=STATUSES[end.status],
         exit_code=end.exit_code,
         signal=end.signal,
         stdout=bytes(kept["stdout"]),
@@ -322,13 +214,3 @@ def _result(end: wire.End, kept: dict[Stream, bytearray]) -> CommandResult:
         max_rss_bytes=end.max_rss_bytes,
         swept=end.swept,
     )
-
-
-def _stream(number: int) -> Stream:
-    if number not in _STREAMS:
-        raise ValueError(f"output of stream {number}")
-    return _STREAMS[number]
-
-
-def _text(body: bytes) -> str:
-    return body[: frames.JSON_BYTES].decode("utf-8", "replace")

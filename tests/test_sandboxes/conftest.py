@@ -8,6 +8,7 @@ import pytest
 from attacks import look_around
 from engine_image import image_or_skip
 from sandbox_jobs import text_spec
+from session_images import shell_image_or_skip
 
 from sandboxes import open_pool, resolve_image
 from sandboxes.api import ImageRef, Pool, PoolSpec
@@ -21,6 +22,11 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> PoolSpec:
 @pytest.fixture(scope="session")
 def docker_image() -> ImageRef:
     return image_or_skip()
+
+
+@pytest.fixture(scope="session")
+def shell_image() -> ImageRef:
+    return shell_image_or_skip()
 
 
 @pytest.fixture(scope="session")

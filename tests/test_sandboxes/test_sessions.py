@@ -147,7 +147,7 @@ def test_only_the_work_directory_and_tmp_take_files_up_to_their_size(session: Co
 def test_a_killed_container_is_a_lost_sandbox(docker_image: ImageRef) -> None:
     client = docker.APIClient()
     with open_docker_session(SPEC, docker_image) as session:
-        killer = threading.Timer(0.5, lambda: client.kill(session._channel.name))
+        killer = threading.Timer(0.5, lambda: client.kill(session.name))
         killer.start()
         with pytest.raises(SandboxLost):
             session.exec(python("import time; time.sleep(600)", wall_seconds=600.0))
@@ -159,7 +159,7 @@ def test_a_killed_container_is_a_lost_sandbox(docker_image: ImageRef) -> None:
 def test_closing_leaves_no_container(docker_image: ImageRef) -> None:
     client = docker.APIClient()
     session = open_docker_session(SPEC, docker_image)
-    name = session._channel.name
+    name = session.name
     session.close()
     session.close()
     assert [each for each in client.containers(all=True) if each["Id"].startswith(name)] == []
@@ -173,7 +173,7 @@ def test_a_killed_driver_leaves_no_container(docker_image: ImageRef) -> None:
         "import sys, time\nfrom sandboxes.api import ImageRef\nfrom sandboxes.session_api import *\n"
         "from sandboxes.docker.sessions import open_docker_session\n"
         "session = open_docker_session(SessionSpec(memory_bytes=2**28, disk_bytes=2**25), ImageRef(*sys.argv[1:]))\n"
-        "print(session._channel.name, flush=True)\n"
+        "print(session.name, flush=True)\n"
         "session.exec(Command(['python3', '-c', 'import time; time.sleep(600)'], 600.0))"
     )
     arguments = [docker_image.reference, docker_image.digest, docker_image.python]
