@@ -49,11 +49,31 @@ def read_archive(path: Path, budget: Budget, ratio: float) -> Contents:
             if start.startswith((b"PK\3\4", b"PK\5\6")):
                 yield from _named(_zip(file, path.stat().st_size, ratio), budget)
                 return
-            opener = next((opener for magic, opener in _MAGIC if start.startswith(magic)), None)
+            packed = start[257:262] != b"ustar"  # a tar begins with a name, which may look like anything
+            opener = next((opener for magic, opener in _MAGIC if packed and start.startswith(magic)), None)
             stream: IO[bytes] = opener(file, "rb") if opener else file  # type: ignore[assignment]
             yield from _named(_Tar(_Unpacked(stream, file, ratio)).entries(), budget)
     except _DAMAGE as error:
-        raise Refused(0, f"the archive is damaged, or none that is read here ({error})") from error
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> Refused:
+    return Refused(0, f"the archive is damaged, or none that is read here ({error})")
+
+
+def _piece(stream: IO[bytes], count: int) -> bytes:
+    """Return 1 to ``count`` bytes. Raises ``Refused``."""
+    try:
+        found = stream.read(count)
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _damaged(error) from error  # how bz2 says it
+    if not found:
+        raise _damaged(EOFError("it ends in the middle"))
+    return found
 
 
 def _named(found: Contents, budget: Budget) -> Contents:
@@ -93,12 +113,10 @@ class _Unpacked:
         self._count = 0
 
     def read(self, count: int) -> bytes:
-        """Return exactly ``count`` bytes. Raises ``EOFError`` and ``Refused``."""
+        """Return exactly ``count`` bytes. Raises ``Refused``."""
         found = bytearray()
         while len(found) < count:
-            piece = self._stream.read(min(count - len(found), _PIECE))
-            if not piece:
-                raise EOFError("it ends in the middle")
+            piece = _piece(self._stream, min(count - len(found), _PIECE))
             found += piece
             self._count += len(piece)
             _check_ratio(self._count, self._packed.tell(), self._ratio)
@@ -122,7 +140,7 @@ class _Tar:
             try:
                 info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
             except tarfile.HeaderError as error:
-                raise Refused(0, f"the archive is damaged, or none that is read here ({error})") from error
+                raise _damaged(error) from error
             if info.type in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME):
                 self._extend(info)
             else:
@@ -201,9 +219,7 @@ def _exactly(stream: IO[bytes], size: int) -> Iterator[bytes]:
     """Yield ``size`` bytes of a zip's member, which may hold fewer than it says."""
     left = size
     while left:
-        piece = stream.read(min(left, _PIECE))
-        if not piece:
-            raise EOFError("a file is shorter than it should be")
+        piece = _piece(stream, min(left, _PIECE))
         left -= len(piece)
         yield piece
 

@@ -20,6 +20,8 @@ from .session_processes import reap_orphans, sweep
 from .session_start import MESSAGE_BYTES, become, perform
 from .session_transfer import Move, clear, move
 
+_CLEAR_SECONDS = 5.0
+
 
 class Ends(NamedTuple):
     """The command's ends of its pipes, and the supervisor's."""
@@ -121,11 +123,14 @@ def _begin(order: Order, failing: int) -> None:
 def _clear(order: Order) -> None:
     """Remove what a transfer that was killed left, with no more rights than it had."""
     failed, failing = os.pipe()
-    child = os.fork()
-    if not child:
-        task = Move(**order.move or {})  # type: ignore[arg-type]
-        become(order, {}, failing, lambda: perform(lambda: clear(task), failing))
-    os.waitpid(child, 0)
+    task = Move(**order.move or {})  # type: ignore[arg-type]
+    end = time.monotonic() + _CLEAR_SECONDS
+    status = -1
+    while status and time.monotonic() < end:  # another program of the same user may kill it
+        child = os.fork()
+        if not child:
+            become(order, {}, failing, lambda: perform(lambda: clear(task), failing))
+        status = os.waitpid(child, 0)[1]
     os.close(failed)
     os.close(failing)
 

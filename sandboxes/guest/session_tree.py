@@ -63,6 +63,9 @@ def walk(path: str, budget: Budget) -> "Iterator[Tuple[Entry, int]]":
 
 def open_file(path: str, budget: Budget) -> "Tuple[Entry, int]":
     """Return a file as the only entry of a transfer."""
+    mode = os.lstat(path).st_mode
+    if not stat.S_ISREG(mode):  # not opened at all: a device may do something then
+        raise Refused(0, "it is %s; only regular files are moved" % _kind(mode), path)
     fd = os.open(path, READING)
     try:
         entry = _entry(fd, b"", path)
