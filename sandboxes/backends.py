@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from sandboxes.api import Finding, ImageRef, Isolation, Pool, PoolSpec
+from sandboxes.bubblewrap.backend import BubblewrapBackend
 from sandboxes.docker.backend import DockerBackend
 from sandboxes.process_backend import ProcessBackend
 from sandboxes.session_api import Session, SessionSpec
@@ -45,7 +46,7 @@ class Backend(Protocol):
         ...
 
 
-_TABLE: Final[tuple[Backend, ...]] = (DockerBackend(), ProcessBackend())
+_TABLE: Final[tuple[Backend, ...]] = (DockerBackend(), BubblewrapBackend(), ProcessBackend())
 """In the order in which one is recommended."""
 BACKENDS: Final[dict[str, Backend]] = {backend.name: backend for backend in _TABLE}
 

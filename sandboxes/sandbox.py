@@ -66,14 +66,19 @@ class Sandbox:
         scratch: str,
         contained: bool,
         hidden: str,
+        own_users: bool | None = None,
     ) -> Self:
-        """Shake hands over a channel whose server has just started; closes the channel if that fails."""
+        """Shake hands over a channel whose server has just started; closes the channel if that fails.
+
+        ``own_users``: whether each job gets a uid of its own (``None``: if it is contained).
+        """
         settings = Settings(
             protocol=frames.PROTOCOL,
             nonce=secrets.token_hex(16),
             entry=spec.entry,
             scratch=scratch,
             contained=contained,
+            own_users=contained if own_users is None else own_users,
             slot=secrets.randbelow(2**31),
             jobs=spec.jobs_per_sandbox,
             processes=spec.processes - SERVER_PROCESSES,

@@ -32,6 +32,8 @@ class SessionSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     runtime: str = ""
     """OCI runtime such as ``runsc`` or ``kata``; empty for the engine's default."""
+    accepts: tuple[str, ...] = ()
+    """Weaknesses that the caller accepts, by the names that a refusal gives."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -71,6 +71,11 @@ if ! command -v busybox >/dev/null 2>&1 && can_apt && [ "${NO_INSTALL:-}" != 1 ]
     announce "install a static BusyBox with apt-get: busybox-static (2 MB)"
     apt_install busybox-static
 fi
+# The second way to isolate, whose tests run beside those of the engine.
+if ! command -v bwrap >/dev/null 2>&1 && can_apt && [ "${NO_INSTALL:-}" != 1 ]; then
+    announce "install bubblewrap with apt-get: bubblewrap (150 KB)"
+    apt_install bubblewrap
+fi
 answers && exit 0
 [ -z "${DOCKER_HOST:-}" ] || lack "$reason"
 [ "$(id -u)" = 0 ] || lack "$reason"

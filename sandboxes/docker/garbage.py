@@ -21,6 +21,7 @@ from sandboxes.docker.images import REPOSITORY as BASES
 from sandboxes.docker.images import ROLE_LABEL
 from sandboxes.docker.owners import OWNER_LABEL, is_dead, orphans
 from sandboxes.docker.packages import REPOSITORY as PACKAGES
+from sandboxes.rootfs import cache_directory
 
 if TYPE_CHECKING:
     import docker
@@ -100,11 +101,6 @@ def sweep(litter: Iterable[Litter]) -> Sweep:
     finally:
         client.close()
     return Sweep(tuple(removed), tuple(kept))
-
-
-def cache_directory() -> Path:
-    """Return where unpacked root file systems lie."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tracegen" / "rootfs"
 
 
 _DEAD: Final = "snapshot of a dead owner"

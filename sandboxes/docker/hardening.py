@@ -23,7 +23,7 @@ SESSION_INODES = 200_000
 SESSION_USER = 1000
 SESSION_TEMPORARY = "/tmp"  # noqa: S108 (a file system of its own in the container)
 _PAGE = 4096
-_POOL_SIGHTS: dict[str, Any] = {"tmp_writable": False, "writable_mounts": [SCRATCH]}
+POOL_SIGHTS: dict[str, Any] = {"tmp_writable": False, "writable_mounts": [SCRATCH]}
 
 
 def host_config(spec: PoolSpec) -> dict[str, Any]:
@@ -84,15 +84,26 @@ def environment(spec: PoolSpec) -> dict[str, str]:
 
 def verify(check: dict[str, Any], spec: PoolSpec) -> None:
     """Compare what the sandbox saw of itself with the profile. Raises ``LimitUnsupported`` naming all that differs."""
-    _refuse([*_isolation(check, _POOL_SIGHTS), *_limits(check, spec), *_size(check, "scratch", spec.scratch_bytes)])
+    _refuse(
+        [
+            *isolation_problems(check, POOL_SIGHTS),
+            *limit_problems(check, spec),
+            *size_problems(check, "scratch", spec.scratch_bytes),
+        ]
+    )
 
 
 def verify_session(check: dict[str, Any], spec: SessionSpec) -> None:
     """Compare what the session saw of itself with the profile. Raises ``LimitUnsupported`` naming all that differs."""
+    _refuse([*session_isolation_problems(check, spec), *limit_problems(check, spec)])
+
+
+def session_isolation_problems(check: dict[str, Any], spec: SessionSpec) -> list[str]:
+    """Return how what a session saw of itself differs from its profile, the cgroup's limits apart."""
     sights = {"tmp_writable": True, "writable_mounts": sorted([spec.workdir, SESSION_TEMPORARY])}
     half = spec.disk_bytes // 2
-    sizes = [*_size(check, "scratch", half), *_size(check, "tmp", half)]
-    _refuse([*_isolation(check, sights), *_limits(check, spec), *sizes])
+    sizes = [*size_problems(check, "scratch", half), *size_problems(check, "tmp", half)]
+    return [*isolation_problems(check, sights), *sizes]
 
 
 def _refuse(problems: list[str]) -> None:
@@ -103,7 +114,8 @@ def _refuse(problems: list[str]) -> None:
         )
 
 
-def _isolation(check: dict[str, Any], sights: dict[str, Any]) -> list[str]:
+def isolation_problems(check: dict[str, Any], sights: dict[str, Any]) -> list[str]:
+    """Return how what a sandbox saw of itself differs from what every sandbox must see, and from ``sights``."""
     wanted = {
         "capabilities": 0,
         "no_new_privileges": True,
@@ -124,7 +136,8 @@ def _isolation(check: dict[str, Any], sights: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _limits(check: dict[str, Any], spec: PoolSpec | SessionSpec) -> list[str]:
+def limit_problems(check: dict[str, Any], spec: PoolSpec | SessionSpec) -> list[str]:
+    """Return which limits of the sandbox's cgroup are not those of ``spec``."""
     seen = check.get("limits", {})
     wanted = {"memory": spec.memory_bytes // _PAGE * _PAGE, "pids": spec.processes}
     problems = [
@@ -135,6 +148,7 @@ def _limits(check: dict[str, Any], spec: PoolSpec | SessionSpec) -> list[str]:
     return problems
 
 
-def _size(check: dict[str, Any], name: str, most: int) -> list[str]:
+def size_problems(check: dict[str, Any], name: str, most: int) -> list[str]:
+    """Return whether a file system of the sandbox is larger than it may be."""
     seen = check.get(f"{name}_bytes", 0)
     return [] if 0 < seen <= most + _PAGE else [f"the {name} file system has {seen} bytes, not {most}"]

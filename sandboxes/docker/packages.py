@@ -40,11 +40,11 @@ FORMAT: Final = 2
 """Raised when what is laid over a base changes, so that older layers are not taken for this one's."""
 INSTALL_SECONDS: Final = 900
 LAYER_SECONDS: Final = 600
-_COMPILE: Final = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash")
+COMPILE: Final = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash")
 """Every job would compile what it imports anew: nothing can be written in a sandbox. Compiling executes nothing."""
 _REQUIREMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]+\])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 _HOOKS: Final = frozenset({"sitecustomize", "usercustomize"})
-_SITE: Final = "import site; print(site.getsitepackages()[0])"
+SITE: Final = "import site; print(site.getsitepackages()[0])"
 
 
 def with_packages(base: ImageRef, requirements: Sequence[str]) -> ImageRef:
@@ -53,17 +53,28 @@ def with_packages(base: ImageRef, requirements: Sequence[str]) -> ImageRef:
     The digest is made from the base's and every installed file's. Raises ``UsageError`` for a requirement of another
     form, ``ImageUnavailable`` if they cannot be installed, ``BackendUnavailable``. A failed build leaves nothing.
     """
-    wanted = sorted(set(requirements))
-    for one in wanted:
-        if not _REQUIREMENT.fullmatch(one):
-            raise UsageError(f"{one!r} is no requirement that can be installed; allowed: NAME==VERSION")
-    key = digest([FORMAT, base.digest, base.python, wanted])
+    wanted = checked(requirements)
+    key = layer_key(base, wanted)
     client = connect()
     try:
         with speaking("install packages over the base image"):
             return _made(client, base, key) or _make(client, base, wanted, key)
     finally:
         client.close()
+
+
+def checked(requirements: Sequence[str]) -> list[str]:
+    """Return the requirements sorted, each once. Raises ``UsageError`` for one of another form than NAME==VERSION."""
+    wanted = sorted(set(requirements))
+    for one in wanted:
+        if not _REQUIREMENT.fullmatch(one):
+            raise UsageError(f"{one!r} is no requirement that can be installed; allowed: NAME==VERSION")
+    return wanted
+
+
+def layer_key(base: ImageRef, wanted: Sequence[str]) -> str:
+    """Return what tells whether these packages over this base were made before."""
+    return digest([FORMAT, base.digest, base.python, list(wanted)])
 
 
 def unpack_packages(image: ImageRef, folder: Path) -> Path:
@@ -109,14 +120,15 @@ def _tag(key: str) -> str:
 def _make(client: docker.APIClient, base: ImageRef, wanted: Sequence[str], key: str) -> ImageRef:
     with tempfile.TemporaryDirectory(prefix="tracegen-packages-") as name:
         tree = Path(name)
-        _install(tree, base.python, wanted)
+        fetch_wheels(tree, base.python, wanted)
         content = digest([base.digest, content_digest(tree)])
-        place = python_says(client, base.reference, _SITE)
+        place = python_says(client, base.reference, SITE)
         _commit(client, base, tree, place, {KEY_LABEL: key, DIGEST_LABEL: content, FOLDER_LABEL: place})
     return ImageRef(_tag(key), content, base.python)
 
 
-def _install(tree: Path, python: str, wanted: Sequence[str]) -> None:
+def fetch_wheels(tree: Path, python: str, wanted: Sequence[str]) -> None:
+    """Have this machine's pip unpack wheels for another Python. Raises ``ImageUnavailable``."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--no-compile", "--only-binary", ":all:", "--target", str(tree), "--python-version", python]
     try:
@@ -175,7 +187,7 @@ def _commit(client: docker.APIClient, base: ImageRef, tree: Path, place: str, la
     labels = {**labels, ROLE_LABEL: "packages"}
     container = client.create_container(
         base.reference,
-        entrypoint=[hardening.PYTHON, "-S", "-E", *_COMPILE, place],
+        entrypoint=[hardening.PYTHON, "-S", "-E", *COMPILE, place],
         command=[],
         host_config=client.create_host_config(network_mode="none", cap_drop=["ALL"]),
         labels={**labels, OWNER_LABEL: own_label()},

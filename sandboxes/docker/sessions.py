@@ -30,7 +30,7 @@ def open_docker_session(spec: SessionSpec, image: ImageRef) -> ContainedSession:
 
     Raises ``UsageError``, ``BackendUnavailable``, ``ImageUnavailable``, ``LimitUnsupported`` and ``StartFailed``.
     """
-    _check(spec)
+    check_session_spec(spec)
     client = connect()
     try:
         remove_orphans(client)
@@ -47,7 +47,8 @@ def open_docker_session(spec: SessionSpec, image: ImageRef) -> ContainedSession:
     return session
 
 
-def _check(spec: SessionSpec) -> None:
+def check_session_spec(spec: SessionSpec) -> None:
+    """Raise ``UsageError`` for what no backend could do."""
     path = PurePosixPath(spec.workdir)
     inner = (hardening.SESSION_TEMPORARY, "/proc", "/sys", "/dev")
     plain = str(path) == spec.workdir and path.is_absolute() and ".." not in path.parts and path.name

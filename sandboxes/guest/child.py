@@ -12,7 +12,7 @@ from typing import Callable, NamedTuple, Optional
 
 from .channel import OPEN_FILES, RESULT_FD, Channel, SharedPage
 from .files import JobFiles
-from .process import die_with_parent
+from .process import die_with_parent, unhide
 
 Entry = Callable[[bytes, Channel], object]
 
@@ -23,7 +23,7 @@ class Work(NamedTuple):
     payload: bytes
     directory: str
     uid: Optional[int]
-    """``None``: the server is not contained and keeps its own."""
+    """``None``: the server's."""
     address_space: int
     """0: no limit."""
     file_bytes: int
@@ -53,8 +53,8 @@ def _arrange(work: Work, files: JobFiles) -> None:
     os.setsid()
     if work.uid is None:
         die_with_parent()
-    else:
-        _offer_to_oom_killer()
+        unhide()
+    _offer_to_oom_killer()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _take_descriptors(files)
@@ -69,7 +69,7 @@ def _arrange(work: Work, files: JobFiles) -> None:
 
 
 def _offer_to_oom_killer() -> None:
-    """Make the kernel take the job before the server when the container's memory is used up."""
+    """Make the kernel take the job before the server when memory is used up."""
     try:
         fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         try:
@@ -97,7 +97,7 @@ def _limit(work: Work) -> None:
     ]
     if work.address_space:
         limits.append((resource.RLIMIT_AS, work.address_space))
-    if work.uid is not None:  # uncontained, it would count the user's other programs
+    if work.uid is not None:  # else it would count the user's other programs
         limits.append((resource.RLIMIT_NPROC, work.processes))
     for kind, value in limits:
         hard = resource.getrlimit(kind)[1]

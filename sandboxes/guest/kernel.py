@@ -1,10 +1,12 @@
 """What the kernel says of this container: limits in force, out-of-memory kills, mounts, capabilities."""
 
+import os
 from typing import Dict, List, Optional
 
 _MEMORY_LIMIT = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _SWAP_LIMIT = ("/sys/fs/cgroup/memory.swap.max", "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
 _PIDS_LIMIT = ("/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/pids/pids.max")
+_MEMBERS = ("/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/memory/cgroup.procs", "/sys/fs/cgroup/pids/cgroup.procs")
 _OOM_EVENTS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control", "/proc/vmstat")
 _KERNEL_MOUNTS = ("/proc", "/sys", "/dev")
 
@@ -21,6 +23,12 @@ def oom_kills() -> int:
 def limits() -> Dict[str, Optional[int]]:
     """Return the limits of the own cgroup (version 1 or 2); ``None`` where there is none or it cannot be read."""
     return {"memory": _limit(_MEMORY_LIMIT), "swap": _limit(_SWAP_LIMIT), "pids": _limit(_PIDS_LIMIT)}
+
+
+def is_member() -> bool:
+    """Return whether the limits that are shown are this process's own: it stands in each of their lists."""
+    lists = [set(lines) for lines in map(_lines, _MEMBERS) if lines]
+    return bool(lists) and all(str(os.getpid()) in members for members in lists)
 
 
 def status() -> Dict[str, str]:

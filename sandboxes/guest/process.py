@@ -1,6 +1,7 @@
 """Kills what a job left behind and removes its directory."""
 
 import contextlib
+import functools
 import itertools
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 from typing import Callable, List, Optional
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PATIENCE_SECONDS = 2.0
 
@@ -25,6 +27,19 @@ def adopt_orphans() -> None:
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent ends (Linux)."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def hide() -> None:
+    """Keep processes of the same user out of this one's memory and descriptors, and its interrupts to oneself."""
+    _prctl(_PR_SET_DUMPABLE, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def unhide() -> None:
+    """Be an ordinary process again, in a fork of one that hides."""
+    _prctl(_PR_SET_DUMPABLE, 1)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _prctl(option: int, value: int) -> None:
@@ -44,7 +59,8 @@ def kill_group(leader: int) -> None:
 
 def sweep(uid: Optional[int]) -> int:
     """Kill what a job left behind by ``uid``, or by descent where jobs have none; return how many stayed."""
-    kill: KillAll = _kill_descendants if uid is None else (lambda: _kill_uid(uid))
+    alone = _kill_everyone if os.getpid() == 1 else _kill_descendants
+    kill: KillAll = alone if uid is None else functools.partial(_kill_uid, uid)
     end = time.monotonic() + _PATIENCE_SECONDS
     while True:
         _reap()
@@ -68,6 +84,15 @@ def _kill_descendants() -> List[int]:
     for pid in children:
         os.kill(pid, signal.SIGKILL)  # not yet waited for, so the pid cannot be another process's
     return children
+
+
+def _kill_everyone() -> List[int]:
+    """Kill, as the first process of a pid namespace, all others in it at one stroke."""
+    alive = [pid for pid in _pids() if pid != 1 and _real_uid(pid) >= 0]
+    if alive:
+        with contextlib.suppress(ProcessLookupError):  # they have just died
+            os.kill(-1, signal.SIGKILL)
+    return alive
 
 
 def _children() -> List[int]:

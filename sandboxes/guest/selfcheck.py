@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import socket
 from typing import Dict
 
@@ -29,6 +30,10 @@ def look_as_job() -> Dict[str, object]:
         "network": _network(),
         "root_writable": _writable("/"),
         "tmp_writable": _writable("/tmp"),  # noqa: S108 (looked at, not used)
+        "rlimits": {
+            "memory": resource.getrlimit(resource.RLIMIT_AS)[0],
+            "processes": resource.getrlimit(resource.RLIMIT_NPROC)[0],
+        },
         "parent_readable": _readable("/proc/%d/environ" % os.getppid()),
     }
 
@@ -38,6 +43,7 @@ def check_server(scratch: str) -> Dict[str, object]:
     space = os.statvfs(scratch)
     return {
         "limits": kernel.limits(),
+        "member": kernel.is_member(),
         "total_swap": kernel.total_swap(),
         "interfaces": kernel.interfaces(),
         "writable_mounts": kernel.writable_mounts(),

@@ -16,7 +16,7 @@ from . import frames, kernel
 from .child import Entry, Work
 from .files import JobFiles, open_files, read_start, send_start
 from .loader import ZipBytesImporter
-from .process import adopt_orphans, remove_tree
+from .process import adopt_orphans, hide, remove_tree
 from .selfcheck import check_job, check_server
 from .settings import Settings
 from .supervise import Death, HostGone, Supervisor
@@ -69,8 +69,10 @@ class Server:
         settings = self._settings
         if settings.protocol != frames.PROTOCOL:
             raise ValueError("the host speaks protocol %r, this server %r" % (settings.protocol, frames.PROTOCOL))
-        if not settings.contained:
+        if self._first_uid is None:
             adopt_orphans()
+            if settings.contained:
+                hide()
         self._entry = _preload(archive, settings.entry)
         _run_site(settings.hidden)
         os.environ.update(HOME=self._directory, TMPDIR=self._directory, PWD=self._directory)  # of every job
@@ -203,7 +205,7 @@ def _serves(finder: object, directory: str) -> bool:
 
 
 def _first_uid(settings: Settings) -> Optional[int]:
-    if not settings.contained:
+    if not settings.own_users:
         return None
     width = settings.jobs + 1
     ranges = (min(kernel.highest_uid(), _HIGHEST_UID) - _LOWEST_UID) // width

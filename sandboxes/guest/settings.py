@@ -15,7 +15,9 @@ class Settings(NamedTuple):
     scratch: str
     """Directory that belongs to the server; each job gets one of its own in it."""
     contained: bool
-    """In a container of its own: the server is root there, gives each job its own uid and checks the profile."""
+    """In a container of its own: the server checks the profile."""
+    own_users: bool
+    """Each job gets a uid of its own; else, contained, all run as the server does, which then runs one job only."""
     slot: int
     """Picks the range of uids; ``RLIMIT_NPROC`` counts a uid's processes over all containers of a machine."""
     jobs: int

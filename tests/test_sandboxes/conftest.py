@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from attacks import look_around
-from engine_image import image_or_skip
+from engine_image import bubblewrap_or_skip, image_or_skip
 from sandbox_jobs import text_spec
 from session_images import shell_image_or_skip
 
@@ -34,13 +34,25 @@ def process_image() -> ImageRef:
     return resolve_image("process")
 
 
+@pytest.fixture(scope="session")
+def bubblewrap_image() -> ImageRef:
+    return bubblewrap_or_skip()
+
+
 @pytest.fixture(scope="module")
 def docker_pool(spec: PoolSpec, docker_image: ImageRef) -> Iterator[Pool]:
     with open_pool("docker", spec, docker_image) as pool:
         yield pool
 
 
-@pytest.fixture(scope="module", params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "process",
+        pytest.param("bubblewrap", marks=pytest.mark.docker),
+        pytest.param("docker", marks=pytest.mark.docker),
+    ],
+)
 def pool(request: pytest.FixtureRequest, spec: PoolSpec) -> Iterator[Pool]:
     """Each backend in turn."""
     image: ImageRef = request.getfixturevalue(f"{request.param}_image")
@@ -53,7 +65,7 @@ def checkout() -> Path:
     return Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module", params=["docker"])
+@pytest.fixture(scope="module", params=["docker", "bubblewrap"])
 def attacked(request: pytest.FixtureRequest, spec: PoolSpec) -> Iterator[Pool]:
     """A pool that attacks run in, of each backend that contains them."""
     image: ImageRef = request.getfixturevalue(f"{request.param}_image")

@@ -16,9 +16,10 @@ import pytest
 from pipelines.cli import main
 from sandboxes.api import ImageRef
 from sandboxes.docker import images
-from sandboxes.docker.garbage import Litter, cache_directory, find_dead, find_garbage, sweep
+from sandboxes.docker.garbage import Litter, find_dead, find_garbage, sweep
 from sandboxes.docker.images import DIGEST_LABEL, ROLE_LABEL, inspect
 from sandboxes.docker.owners import OWNER_LABEL, own_label
+from sandboxes.rootfs import cache_directory
 
 pytestmark = pytest.mark.docker
 NOT_BY_AGE = 1e9

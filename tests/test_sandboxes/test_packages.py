@@ -68,6 +68,31 @@ def requirement(folder: Path) -> str:
 
 
 @pytest.mark.docker
+def test_a_root_file_system_takes_the_same_packages_with_the_same_digest(
+    wheels: Path,
+    tmp_path: Path,
+    spec: PoolSpec,
+    docker_image: ImageRef,
+    bubblewrap_image: ImageRef,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = requirement(wheels)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    image, folder = install_packages("bubblewrap", bubblewrap_image, [wanted], tmp_path)
+    layer = with_packages(docker_image, [wanted])
+    client = docker.APIClient()
+    client.remove_image(layer.reference, force=True)
+    client.close()
+    assert layer.digest == image.digest
+    assert folder.joinpath("tinypack", "data.py").read_text() == "TWO = 2\n"
+    with open_pool("bubblewrap", spec, image) as pool:
+        assert says(pool, "(tinypack.twice(4), os.environ.get('EVIL'))", "import os, tinypack") == "(8, None)"
+        assert says(pool, "bool(open(tinypack.inner.__cached__))", "import tinypack") == "True"
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nothing"))
+    assert install_packages("bubblewrap", bubblewrap_image, [wanted], tmp_path / "again")[0] == image
+
+
+@pytest.mark.docker
 def test_a_layer_is_made_once_used_in_a_sandbox_and_read_back(
     wheels: Path, tmp_path: Path, spec: PoolSpec, docker_image: ImageRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
