@@ -189,7 +189,8 @@ class TraceRecord(Model):
     image: str
     """Content digest of the image (or interpreter)."""
     sandbox: str
-    """The backend, and after ``+`` how it departs from its default: ``docker``, ``docker+runsc``, ``process``."""
+    """The backend, and after ``+`` how it departs from its default: ``docker``, ``docker+runsc``,
+    ``bubblewrap``, ``bubblewrap+rlimits``, ``process``."""
     recorder_version: str
 
     def frame(self, uid: int) -> Frame:

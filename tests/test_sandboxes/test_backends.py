@@ -7,8 +7,9 @@ import pytest
 
 from pipelines.config import build_config
 from sandboxes import install_packages, open_pool, open_session, resolve_image
-from sandboxes.api import ImageRef, PoolSpec
+from sandboxes.api import Finding, ImageRef, PoolSpec
 from sandboxes.backends import BACKENDS, get_backend
+from sandboxes.findings import choice, softened
 from sandboxes.session_api import SessionSpec
 from schemas.errors import BackendCannot, LimitUnsupported, UsageError
 
@@ -41,6 +42,32 @@ def test_the_process_backend_refuses_what_it_does_not_isolate(
 def test_a_weakness_that_a_backend_does_not_have_cannot_be_accepted(process_image: ImageRef, spec: PoolSpec) -> None:
     with pytest.raises(UsageError, match="no weakness rlimits"):
         open_pool("process", dataclasses.replace(spec, accepts=("rlimits",)), process_image)
+
+
+OK = [Finding("x", "ok", "fine")]
+NOTED = [Finding("x", "warning", "weak here", "mend it")]
+LACKING = [Finding("x", "missing", "not there", "install it")]
+
+
+@pytest.mark.parametrize(
+    ("docker", "bubblewrap", "said"),
+    [
+        (OK, OK, "ok: use --sandbox docker because"),
+        (LACKING, OK, "ok: use --sandbox bubblewrap because"),
+        (NOTED, OK, "ok: use --sandbox bubblewrap because"),
+        (LACKING, NOTED, "warning: use --sandbox bubblewrap because nothing here does more; it has a note: weak here"),
+        (LACKING, LACKING, "missing: nothing isolates programs here (docker: not there; bubblewrap: not there)"),
+    ],
+)
+def test_the_doctor_picks_what_isolates_and_lacks_nothing(
+    docker: list[Finding], bubblewrap: list[Finding], said: str
+) -> None:
+    chosen = choice({"docker": docker, "bubblewrap": bubblewrap, "process": OK})
+    assert f"{chosen.state}: {chosen.detail}".startswith(said)
+
+
+def test_what_one_backend_lacks_is_a_note_where_another_works() -> None:
+    assert [each.state for each in softened([*OK, *NOTED, *LACKING])] == ["ok", "warning", "warning"]
 
 
 @pytest.mark.docker

@@ -16,8 +16,9 @@ import docker
 import pytest
 from sandbox_jobs import run, says, works
 
-from sandboxes import findings, open_pool, resolve_image
+from sandboxes import open_pool, resolve_image
 from sandboxes.api import ImageRef, Pool, PoolJob, PoolSpec
+from sandboxes.backends import get_backend
 from sandboxes.channel import ChannelClosed
 from sandboxes.guest import frames
 from sandboxes.sandbox import Sandbox
@@ -212,7 +213,7 @@ def test_without_an_engine_the_error_says_what_to_do(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DOCKER_HOST", host)
     with pytest.raises(BackendUnavailable, match="--sandbox process"):
         resolve_image("docker")
-    assert next(each.state for each in findings() if each.subject == "container engine") == "missing"
+    assert [each.state for each in get_backend("docker").findings()] == ["missing"]
 
 
 def test_an_engine_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
