@@ -101,6 +101,8 @@ class _Session:
         finally:
             self.recorder.stop()
             sys.settrace(outer)
+        if self.recorder.failure is not None:
+            raise self.recorder.failure
         return Trace(self._record(function, inputs), value, exception)
 
     def _on_limit(self, label: str) -> None:

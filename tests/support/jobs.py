@@ -8,6 +8,7 @@ from schemas.failure import Failure
 from schemas.job import Provenance, SourceModule, TraceInput, TraceJob
 from schemas.limits import Limits
 from schemas.trace_record import Event, TraceRecord
+from tracegen.checks import record_problems
 from tracegen.guest.version import RECORDER_VERSION
 from tracegen.runner import TraceRunner
 
@@ -65,3 +66,26 @@ def brief(events: list[Event]) -> list[str]:
 def small_limits(**fields: Any) -> Limits:
     """Return limits of one second, with changes."""
     return Limits(**{"wall_seconds": 1.0, **fields})
+
+
+def recorded(pool: Pool, source: str, call: str = "f()") -> TraceRecord:
+    """Return the record of one call, checked to be whole."""
+    record = run_record(pool, source, call)
+    assert list(record_problems(record)) == []
+    return record
+
+
+def kinds(record: TraceRecord, name: str) -> str:
+    """Return the kinds of a function's events but for lines, which differ by version."""
+    return " ".join(event.kind for event in events_of(record, name) if event.kind != "line")
+
+
+def states(record: TraceRecord, name: str, variable: str) -> list[str]:
+    """Return the texts that a variable took on."""
+    return [event.set[variable] for event in events_of(record, name) if variable in event.set]
+
+
+def result(record: TraceRecord) -> str | None:
+    """Return the text of what ``main`` returned."""
+    assert record.outcome.label == "returned"
+    return record.events[-1].value

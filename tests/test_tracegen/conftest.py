@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from pools import Pools, opened
 
 from sandboxes.api import Pool
 from sandboxes.interpreters import Interpreter, installed
@@ -32,3 +33,16 @@ def secondary() -> Iterator[Pool]:
     """The pool that checks: another hash seed."""
     with open_pool("process", pool_spec(1, Limits()), resolve_image("process")) as pool:
         yield pool
+
+
+@pytest.fixture(scope="session")
+def pools() -> Iterator[Pools]:
+    """Pools of the process backend by interpreter."""
+    with opened() as found:
+        yield found
+
+
+@pytest.fixture
+def every_pool(pools: Pools, interpreter: Interpreter) -> Pool:
+    """The pool of each Python in turn."""
+    return pools.of(interpreter)

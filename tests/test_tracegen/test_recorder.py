@@ -520,3 +520,19 @@ def test_a_program_reads_its_input_and_is_compared_by_its_output(primary: Pool) 
     assert {"line": "'20\\n'"} in [event.set for event in body]
     assert [chunk.path for chunk in record.sources] == ["prog.py"]
     assert not script_row(primary, "1\n", "3\n").expected[0].matched
+
+
+def test_a_fault_of_the_recorder_is_no_exception_of_the_programs_and_gives_no_record(primary: Pool) -> None:
+    # A program that breaks the recorder from within, as far as one can.
+    source = """
+    import sys
+
+    def f():
+        recorder = sys.gettrace().__self__
+        recorder.renderer.handler = None
+        x = object()
+        return "went on"
+    """
+    row = run_row(primary, make_job(source, "f()"))
+    assert isinstance(row, Failure)
+    assert (row.reason, row.detail) == ("recorder_error", "TypeError: 'NoneType' object is not callable")

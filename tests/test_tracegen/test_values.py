@@ -116,7 +116,10 @@ class Knot:
         (len, "<built-in function len>"),
         (KeyError("x"), "KeyError('x')"),
         (Plain, "<class 'test_values.Plain'>"),
-        (np.arange(12).reshape(3, 4), "<ndarray shape=(3, 4) dtype=int64 [0, 1, 2, 3, 4, 5, 6, 7, ... <+4 items>]>"),
+        (
+            np.arange(12).reshape(3, 4),
+            "<ndarray shape=(3, 4) dtype=int64 [0, 1, 2, 3, 4, 5, 6, 7, ... <+4 items #1962de22>]>",
+        ),
         (np.float64(1.5), "np.float64(1.5)"),
     ],
     ids=lambda value: type(value).__name__,
@@ -131,9 +134,62 @@ def test_cuts_are_counted_and_a_change_beyond_them_shows() -> None:
     assert shown.startswith("'xxx")
     assert "<+10000 characters #" in shown
     assert text(long[:-1] + "y") != shown
-    assert text(list(range(3_000))).endswith("999, ... <+2000 items>]")
-    assert text({i: i for i in range(5)}, items=2) == "{0: 0, 1: 1, ... <+3 items>}"
-    assert text([[[[]]]], depth=2) == "[[[... <+1 items>]]]"
+    assert "999, ... <+2000 items #" in text(list(range(3_000)))
+    assert text({i: i for i in range(5)}, items=2) == "{0: 0, 1: 1, ... <+3 items #547f370d>}"
+    assert text([[[[]]]], depth=2) == "[[[... <+1 items #d3200d74>]]]"
+
+
+def changed(items: list[Any], position: int, item: Any) -> list[Any]:
+    return [*items[:position], item, *items[position + 1 :]]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda item: changed(list(range(3_000)), 2_000, item),
+        lambda item: tuple(changed(["x"] * 3_000, 2_000, item)),
+        lambda item: deque(changed([None] * 3_000, 2_000, item)),
+        lambda item: dict.fromkeys(range(3_000), 0) | {2_000: item},
+        lambda item: dict.fromkeys(range(3_000), 0) | {2_000: [{"deep": [item]}]},
+        lambda item: [[[[[[item]]]]]],
+        lambda item: {*range(3_000), item},
+        lambda item: {("x", item), *((n, n) for n in range(3_000))},
+        lambda item: [["y" * 3_000] * 5, item],
+        lambda item: [Plain() for _ in range(2_000)] + [item],
+        lambda item: [Holder([[[[item]]]])],
+        lambda item: [*[0] * 2_000, Holder(item)],
+    ],
+    ids=lambda made: None,
+)
+def test_a_change_beyond_a_cut_shows(made: Any) -> None:
+    shown = {text(made(item), depth=5) for item in (1.5, "1.5", -7, b"-7", 10**5_000, 10**5_001, "\ud800")}
+    assert len(shown) == 7
+    assert text(made(-7), depth=5) in shown
+    assert all("#" in each for each in shown)
+
+
+class Holder:
+    __slots__ = ("inner",)
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+
+def test_a_digest_tells_types_apart_and_not_the_order_of_sets() -> None:
+    cut = [0] * 1_000
+    variants = [1, True, 1.0, "1", b"1", bytearray(b"1"), [1], (1,), {1}, frozenset([1]), {1: 1}, deque([1]), Plain()]
+    assert len({text([*cut, value]) for value in [*variants, 0.0, -0.0]}) == len(variants) + 2
+    assert text([*cut, {"a", "b", "c"}]) == text([*cut, {"c", "b", "a"}])
+
+
+def test_a_digest_runs_no_hook_and_stops_at_cycles_and_great_sizes() -> None:
+    tricky = Tricky()
+    object.__setattr__(tricky, "x", [1])
+    assert "<+1 items #" in text([*[0] * 1_000, tricky])
+    assert text([*[0] * 1_000, RECURSIVE]).endswith("<+1 items>]")
+    assert text(range(3)) == "range(0, 3)"
+    assert text([0] * 200_000).endswith("<+199000 items>]")
+    assert text({*range(200_000)}).endswith("<+199000 items>}")
 
 
 @pytest.mark.parametrize("value", [b"\xff" * 20_000, "\x01" * 20_000, "\U000e0001" * 6_000, bytearray(9_000)])
@@ -276,7 +332,7 @@ def test_a_long_repr_is_cut() -> None:
             return "y" * 50_000
 
     shown = text(Long())
-    assert shown.endswith("<+40000 characters>")
+    assert "<+40000 characters #" in shown
     assert len(shown) < 10_100
 
 

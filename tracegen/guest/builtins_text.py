@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, OrderedDict, defaultdict, deque
-from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Tuple
+
+from . import digests
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
@@ -20,9 +21,9 @@ _STRINGS = frozenset([id(str)])
 Pieces = List[str]
 
 
-def cut_mark(rest: int) -> str:
-    """Return the marker for items that are not shown."""
-    return "... <+%d items>" % rest
+def cut_mark(rest: int, digest: str) -> str:
+    """Return the marker for items that are not shown, with their digest."""
+    return "... <+%d items%s>" % (rest, digest)
 
 
 def plain(renderer: ValueRenderer, value: Any, depth: int) -> str:
@@ -51,7 +52,7 @@ def _cut(renderer: ValueRenderer, value: Any, whole: bytes, unit: str) -> str:
     while len(shown) > room + 3 and size > 1:
         size = max(1, size * room // len(shown))
         shown = repr(value[:size])
-    mark = "...<+%d %s #%s>" % (len(value) - size, unit, blake2b(whole, digest_size=4).hexdigest())
+    mark = "...<+%d %s%s>" % (len(value) - size, unit, digests.of_bytes(whole))
     renderer.left -= len(shown) + len(mark)
     return shown + mark
 
@@ -79,29 +80,35 @@ def byte_string(renderer: ValueRenderer, value: Any, depth: int) -> str:
 def pieces(renderer: ValueRenderer, items: Iterable[Any], length: int, depth: int) -> Pieces:
     """Render items until a budget ends; the last piece counts the rest."""
     done: Pieces = []
+    rest = iter(items)
     if depth < renderer.depth:
-        for item in islice(items, renderer.items):
+        for item in islice(rest, renderer.items):
             if renderer.left <= 0:
+                rest = chain([item], rest)
                 break
             done.append(renderer.walk(item, depth + 1))
             renderer.left -= 2
     if len(done) < length:
-        done.append(cut_mark(length - len(done)))
+        count = length - len(done)
+        done.append(cut_mark(count, digests.of_items(rest, count, renderer.attributive)))
     return done
 
 
 def pairs(renderer: ValueRenderer, items: Iterable[Tuple[Any, Any]], length: int, depth: int) -> Pieces:
     """Render ``key: value`` items like ``pieces``."""
     done: Pieces = []
+    # Copied first: a user's __repr__ may change the dict while it is walked.
+    found = list(islice(items, renderer.items + digests.MOST // 2 + 1))
     if depth < renderer.depth:
-        # Copied first: a user's __repr__ may change the dict while it is walked.
-        for key, value in list(islice(items, renderer.items)):
+        for key, value in found[: renderer.items]:
             if renderer.left <= 0:
                 break
             done.append(renderer.walk(key, depth + 1) + ": " + renderer.walk(value, depth + 1))
             renderer.left -= 4
     if len(done) < length:
-        done.append(cut_mark(length - len(done)))
+        count = length - len(done)
+        rest = chain.from_iterable(found[len(done) :])
+        done.append(cut_mark(count, digests.of_items(rest, 2 * count, renderer.attributive)))
     return done
 
 
@@ -172,9 +179,10 @@ def set_order(renderer: ValueRenderer, value: Any, depth: int) -> Pieces:
     kind = type(next(iter(value)))
     # Compared by identity: a metaclass may define __hash__ and __eq__.
     if (kind is int or kind is str or kind is bytes) and all(type(item) is kind for item in value):
-        return pieces(renderer, heapq.nsmallest(renderer.items, value), size, depth)
+        few = size <= renderer.items + digests.MOST  # the rest is digested in order too
+        return pieces(renderer, sorted(value) if few else heapq.nsmallest(renderer.items, value), size, depth)
     if depth >= renderer.depth or size > renderer.items * 4:
-        return [cut_mark(size)]
+        return [cut_mark(size, digests.of_set(value, renderer.attributive))]
     return _mixed_order(renderer, value, depth)
 
 
@@ -201,7 +209,7 @@ def _mixed_order(renderer: ValueRenderer, value: Any, depth: int) -> Pieces:
         done.append(text)
         renderer.left -= len(text) + 2
     if len(done) < len(keyed):
-        done.append(cut_mark(len(keyed) - len(done)))
+        done.append(cut_mark(len(keyed) - len(done), digests.of_set(value, renderer.attributive)))
     return done
 
 

@@ -43,6 +43,7 @@ class Job:
         self.threads = threading.active_count()
         self.process = os.getpid()
         self.program: Optional[Program] = None
+        self.failure: Optional[Exception] = None
 
     def run(self) -> None:
         """Run every input, and mark the end. Stops early where a thread is left that would disturb the next input."""
@@ -117,6 +118,7 @@ class Job:
             return function()
         finally:
             recorder.stop()
+            self.failure = recorder.failure
 
     def _on_limit(self, label: str) -> None:
         # An exception could be swallowed by the program, which would then run on untraced: the process ends here.
@@ -125,6 +127,8 @@ class Job:
         os._exit(0)
 
     def _end(self, ended: Ended, want: Optional[str] = None) -> None:
+        if self.failure is not None:
+            raise self.failure
         if self.out.overflown() or self.err.overflown():
             self.wire.line("!", "output_limit", "the program wrote more to a standard stream than the sandbox keeps")
             self._take_output()

@@ -71,6 +71,8 @@ class FrameState:
                 self.unwinding = True
         except RecursionError:
             recorder.again(lambda: self.receive(frame, kind, arg))
+        except Exception as error:
+            recorder.fail(error)
         finally:
             recorder.release()
 
@@ -117,9 +119,9 @@ class FrameState:
         if recorder.elision:
             recorder.flush_elision()
         data = row.encode("ascii")
+        wire.write(data)  # may want for stack: counted when it is done
         wire.events += 1
         wire.bytes += len(data)
-        wire.write(data)
         if found is not None:
             self._keep(found)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from . import guard
+from . import digests, guard
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
@@ -13,21 +13,24 @@ _MODULE: Any = vars(type)["__module__"]
 
 HEAD = 8
 """Elements shown."""
+_DIGESTED = 2**22
+"""Bytes of the largest numpy array that gets a digest."""
 
 Handler = Callable[["ValueRenderer", Any, int], str]
 
 
-def _head(renderer: ValueRenderer, values: Any, size: int, depth: int) -> str:
+def _head(renderer: ValueRenderer, values: Any, size: int, depth: int, digest: str = "") -> str:
     items = [renderer.walk(item, depth + 1) for item in values]
     if size > len(items):
-        items.append("... <+%d items>" % (size - len(items)))
+        items.append("... <+%d items%s>" % (size - len(items), digest))
     return "[%s]" % ", ".join(items)
 
 
 def ndarray_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render a numpy array: ``<ndarray shape=(2, 3) dtype=int64 [0, 1, ...]>`` in C order."""
     head = value.ravel()[:HEAD].tolist() if value.size <= 65_536 else value.flat[:HEAD].tolist()
-    text = _head(renderer, head, value.size, depth)
+    plain = not value.dtype.hasobject and value.nbytes <= _DIGESTED
+    text = _head(renderer, head, value.size, depth, digests.of_bytes(value.tobytes()) if plain else "")
     return renderer.leaf("<ndarray shape=%r dtype=%s %s>" % (value.shape, value.dtype, text))
 
 

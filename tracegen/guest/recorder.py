@@ -65,6 +65,8 @@ class Recorder:
         self.codes = codes
         self.renderer = renderer
         self.active = False
+        self.failure: Optional[Exception] = None
+        """A fault of the recorder itself: there is no record then."""
         self._most_events = _unlimited(limits.events)
         self.most_bytes = _unlimited(limits.size)
         self._seconds = _unlimited(limits.seconds)
@@ -111,6 +113,8 @@ class Recorder:
             return self._enter(frame)
         except RecursionError:
             return self.again(lambda: self._enter(frame))
+        except Exception as error:
+            return self.fail(error)
         finally:
             self.release()
 
@@ -151,6 +155,11 @@ class Recorder:
             return False
         self.active = False
         return True
+
+    def fail(self, error: Exception) -> None:
+        """End the recording for a fault of its own, which the program must not see."""
+        self.failure = error
+        self.active = False
 
     def _number(self) -> int:
         if self._thread.number < 0:

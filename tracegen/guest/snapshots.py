@@ -24,6 +24,8 @@ _LARGEST = 100_000
 """Items above which a snapshot costs more memory than rendering costs time."""
 _NODES = 400
 """Containers and names in one snapshot."""
+_DEEPEST = 40
+"""Containers around each other in one snapshot: deeper ones would use up the program's stack."""
 
 
 class Items:
@@ -192,7 +194,7 @@ class _Taker:
         named = _named(value, kind)
         if named is not None:
             return named
-        if self.nodes > _NODES or id(value) in self.path:
+        if self.nodes > _NODES or len(self.path) > _DEEPEST or id(value) in self.path:
             return None
         self.path.append(id(value))
         node = self._take(value, kind)

@@ -78,7 +78,12 @@ class Test:
         self.output = report.capstdout, report.capstderr
 
     def end(self) -> None:
-        """Write the end of the test."""
+        """Write the end of the test. A child that a test forked ends here."""
+        if os.getpid() != self.suite.process:
+            os._exit(0)
+        if self.recorder.failure is not None:
+            self.suite.wire.line("!", "recorder_error", describe(self.recorder.failure))
+            return
         cut = self.suite.payload["limits"]["output_bytes"]
         out, err = (_kept(text, cut) for text in self.output)
         self.suite.wire.line("E", self.label, self.exit_code, None, [], out, err)
@@ -149,6 +154,7 @@ class Suite:
         self.renderer = ValueRenderer(limits["value_characters"], limits["value_items"], limits["value_depth"])
         self.files = SuiteFiles(payload["folder"], payload["packages"])
         self.broken: List[Tuple[str, str]] = []
+        self.process = os.getpid()
         self._segments = 0
 
     def run(self) -> None:
@@ -164,10 +170,7 @@ class Suite:
         sys.argv[:] = ["pytest", *arguments]
         sys.dont_write_bytecode = True
         random.seed(self.payload["seed"])
-        process = os.getpid()
         pytest.main(arguments, plugins=[Plugin(self)])
-        if os.getpid() != process:  # a test forked, and the child came out of it
-            os._exit(0)
         for node, detail in self.broken:
             self._segment(node)
             self.wire.line("!", "import_error", detail)

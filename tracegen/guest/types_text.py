@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import types
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
-from . import builtins_text, guard
+from . import builtins_text, digests, guard
 from .library_text import library_handler
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ ADDRESS = re.compile(
 )
 
 _LONGEST_ADDRESS = 40
+_LONGEST_DIGESTED = 2**20
+"""Characters of the longest text that is searched for addresses wholly."""
 _OWN = __name__.rpartition(".")[0] + "."
 
 Handler = Callable[["ValueRenderer", Any, int], str]
@@ -30,13 +33,18 @@ def name_of(kind: type) -> str:
     return name if type(name) is str else "?"
 
 
-def find_repr(kind: type) -> Any:
-    """Return the ``__repr__`` that the type's MRO gives, without running its metaclass."""
+def find_in(kind: type, name: str) -> Any:
+    """Return the attribute that the type's MRO gives, without running its metaclass; it must be there."""
     for base in type.__dict__["__mro__"].__get__(kind):
         namespace = type.__dict__["__dict__"].__get__(base)
-        if "__repr__" in namespace:
-            return namespace["__repr__"]
-    return object.__repr__
+        if name in namespace:
+            return namespace[name]
+    raise AttributeError(name)
+
+
+def find_repr(kind: type) -> Any:
+    """Return the ``__repr__`` that the type's MRO gives, without running its metaclass."""
+    return find_in(kind, "__repr__")
 
 
 def function_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
@@ -46,7 +54,9 @@ def function_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
 
 def method_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render a bound method with its object."""
-    name = getattr(value.__func__, "__qualname__", "?")
+    function = value.__func__
+    plain = type(function) is types.FunctionType or type(function) is types.BuiltinFunctionType
+    name = function.__qualname__ if plain else name_of(type(function))
     return "<bound method %s of %s>" % (name, renderer.walk(value.__self__, depth + 1))
 
 
@@ -87,7 +97,9 @@ def attribute_text(renderer: ValueRenderer, value: Any, depth: int, note: str = 
                 renderer.left -= len(key) + 2
                 done.append("%s=%s" % (key, renderer.walk(item, depth + 1)))
         if len(done) < len(found):
-            done.append(builtins_text.cut_mark(len(found) - len(done)))
+            count = len(found) - len(done)
+            rest = chain.from_iterable(list(found.items())[len(done) :])
+            done.append(builtins_text.cut_mark(count, digests.of_items(rest, 2 * count, renderer.attributive)))
         return "<%s>" % " ".join([name] + done)
 
     renderer.left -= len(name) + 2
@@ -107,20 +119,21 @@ def exception_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
 
 def named_tuple_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render a namedtuple with its field names."""
-    fields = type(value)._fields
+    fields = find_in(type(value), "_fields")
 
     def body() -> str:
         items = [
             "%s=%s" % (field, renderer.walk(item, depth + 1)) for field, item in zip(fields, tuple.__iter__(value))
         ]
-        return "%s(%s)" % (type(value).__name__, ", ".join(items))
+        return "%s(%s)" % (name, ", ".join(items))
 
-    return builtins_text.guarded(renderer, value, "%s(...)" % type(value).__name__, body)
+    name = type.__dict__["__name__"].__get__(type(value))
+    return builtins_text.guarded(renderer, value, "%s(...)" % name, body)
 
 
 def shown_fields(kind: Any) -> List[str]:
     """Return the fields of a dataclass that its generated ``__repr__`` shows."""
-    fields = kind.__dataclass_fields__
+    fields = find_in(kind, "__dataclass_fields__")
     return [name for name, field in fields.items() if field.repr and field._field_type.name == "_FIELD"]
 
 
@@ -159,14 +172,15 @@ def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     room = max(renderer.left, 16) + _LONGEST_ADDRESS
     text = ADDRESS.sub("", called.text[:room])
     if len(called.text) > room:
-        return _cut(renderer, text, len(called.text)) + note
+        whole = ADDRESS.sub("", called.text) if len(called.text) <= _LONGEST_DIGESTED else ""
+        return _cut(renderer, text, len(called.text), digests.of_text(whole) if whole else "") + note
     return renderer.leaf(text) + note
 
 
-def _cut(renderer: ValueRenderer, text: str, size: int) -> str:
+def _cut(renderer: ValueRenderer, text: str, size: int, digest: str) -> str:
     shown = text[: max(renderer.left, 16)]
     renderer.left -= len(text)
-    return "%s...<+%d characters>" % (shown, size - len(shown))
+    return "%s...<+%d characters%s>" % (shown, size - len(shown), digest)
 
 
 def class_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
@@ -219,12 +233,12 @@ _HEAP_TYPE = 1 << 9
 
 def _generated(function: Any) -> bool:
     """Whether a ``__repr__`` was written by ``dataclasses``: wrapped, compiled from a string."""
-    inner = getattr(function, "__wrapped__", None)
+    inner = function.__dict__.get("__wrapped__") if type(function) is types.FunctionType else None
     return isinstance(inner, types.FunctionType) and inner.__code__.co_filename == "<string>"
 
 
 def _namedtuple_repr(function: Any) -> bool:
-    return isinstance(function, types.FunctionType) and function.__code__.co_filename.endswith("__init__.py")
+    return type(function) is types.FunctionType and function.__code__.co_filename.endswith("__init__.py")
 
 
 def _special(kind: type, function: Any) -> Optional[Handler]:
@@ -253,5 +267,5 @@ def handler_for(kind: type) -> Handler:
         if function is base.__dict__.get("__repr__"):
             return text
     if function is object.__dict__["__repr__"]:
-        return attribute_text if kind.__flags__ & _HEAP_TYPE else bare_text
+        return attribute_text if type.__dict__["__flags__"].__get__(kind) & _HEAP_TYPE else bare_text
     return _special(kind, function) or own_repr_text

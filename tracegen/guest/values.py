@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Tuple
 
+from . import digests
 from .builtins_text import BUILTINS
 from .guard import has_slots
 from .types_text import STRUCTURAL, handler_for, name_of
@@ -66,12 +67,16 @@ class ValueRenderer:
         """Whether the type's values show their instance ``__dict__`` and nothing else."""
         return self.handler(kind) in STRUCTURAL and not has_slots(kind)
 
+    def attributive(self, kind: type) -> bool:
+        """Whether the type's values are shown by their attributes, wherever they keep them."""
+        return self.handler(kind) in STRUCTURAL
+
     def leaf(self, text: str) -> str:
         """Charge a finished piece of text to the budget, cutting it if it exceeds what is left."""
         left = max(self.left, 16)
         self.left -= len(text)
         if len(text) > left:
-            return "%s...<+%d characters>" % (text[:left], len(text) - left)
+            return "%s...<+%d characters%s>" % (text[:left], len(text) - left, digests.of_text(text))
         return text
 
 

@@ -1,0 +1,107 @@
+"""Digests of what a budget cuts off, so that a change beyond the cut shows: canonical, without running any user code.
+
+Where too much would have to be walked there is no digest, and the marker has no ``#``.
+"""
+
+from __future__ import annotations
+
+import marshal
+from collections import Counter, OrderedDict, defaultdict, deque
+from hashlib import blake2b
+from itertools import islice
+from types import FunctionType, ModuleType
+from typing import Any, Callable, Iterable
+
+from .guard import attributes
+
+MOST = 100_000
+"""Items that are walked at most; above as many there are no snapshots either."""
+_DEEPEST = 100
+_SIZE = 8
+_LEAVES = frozenset(map(id, (int, float, bool, type(None), str, bytes, complex)))
+_SEQUENCES = frozenset(map(id, (list, tuple, deque)))
+_SETS = frozenset(map(id, (set, frozenset)))
+_DICTS = frozenset(map(id, (dict, Counter, OrderedDict, defaultdict)))
+_NAMED = frozenset(map(id, (FunctionType, ModuleType, type)))
+_WITHOUT_REFERENCES = 2
+"""The last version of ``marshal`` that does not write how often an object is referred to."""
+
+
+class _TooMuch(Exception):
+    pass
+
+
+class _Walk:
+    def __init__(self, shown: Callable[[type], bool]) -> None:
+        self.shown = shown
+        """Whether a type's objects are shown by their attributes."""
+        self.left = MOST
+
+    def sequence(self, items: Iterable[Any], depth: int) -> bytes:
+        """Return the digest of items in their order."""
+        found = list(islice(items, self.left + 1))
+        self.left -= len(found)
+        if self.left < 0 or depth > _DEEPEST:
+            raise _TooMuch
+        if set(map(id, map(type, found))) <= _LEAVES:
+            return _hashed(marshal.dumps(found, _WITHOUT_REFERENCES))
+        return _hashed(b"".join([self.one(item, depth) for item in found]))
+
+    def one(self, value: Any, depth: int) -> bytes:
+        """Return the digest of a value: its type, and what it holds if that can be seen without its code."""
+        kind = type(value)
+        key = id(kind)
+        if key in _LEAVES:
+            return _hashed(marshal.dumps(value, _WITHOUT_REFERENCES))
+        name = type.__dict__["__qualname__"].__get__(kind).encode("utf-8", "surrogatepass")
+        if key in _SEQUENCES or key in _SETS:
+            inner = self.unordered(value, depth + 1) if key in _SETS else self.sequence(value, depth + 1)
+        elif key in _DICTS:
+            pairs = list(dict.items(value))
+            inner = self.sequence([part for pair in pairs for part in pair], depth + 1)
+        elif key in _NAMED or not self.shown(kind):
+            inner = b""
+        else:
+            inner = self.sequence([part for pair in attributes(value).items() for part in pair], depth + 1)
+        return _hashed(name + b"\0" + inner)
+
+    def unordered(self, items: Iterable[Any], depth: int) -> bytes:
+        """Return the digest of items whatever their order."""
+        found = list(islice(items, self.left + 1))
+        self.left -= len(found)
+        if self.left < 0 or depth > _DEEPEST:
+            raise _TooMuch
+        return _hashed(b"".join(sorted([self.one(item, depth) for item in found])))
+
+
+def _hashed(data: bytes) -> bytes:
+    return blake2b(data, digest_size=_SIZE).digest()
+
+
+def of_items(items: Iterable[Any], count: int, shown: Callable[[type], bool]) -> str:
+    """Return `` #`` and the digest of ``count`` items in their order, or nothing."""
+    return _told(lambda: _Walk(shown).sequence(items, 0)) if count <= MOST else ""
+
+
+def of_set(items: Iterable[Any], shown: Callable[[type], bool]) -> str:
+    """Return `` #`` and the digest of a set's items, or nothing."""
+    return _told(lambda: _Walk(shown).unordered(items, 0))
+
+
+def of_text(text: str) -> str:
+    """Return `` #`` and the digest of a text."""
+    return of_bytes(text.encode("utf-8", "surrogatepass"))
+
+
+def of_bytes(data: Any) -> str:
+    """Return `` #`` and the digest of bytes."""
+    return " #" + blake2b(data, digest_size=4).hexdigest()
+
+
+def _told(compute: Callable[[], bytes]) -> str:
+    try:
+        return " #" + compute().hex()[:8]
+    except RecursionError:  # the recorder gives more stack and asks again
+        raise
+    except (_TooMuch, RuntimeError, ValueError):  # RuntimeError: another thread changes it meanwhile
+        return ""
