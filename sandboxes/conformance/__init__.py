@@ -1,0 +1,1 @@
+"""What every backend must do, as checks that run against a real one: ``tracegen sandbox check``."""
