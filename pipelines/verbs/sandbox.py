@@ -3,10 +3,14 @@
 import argparse
 import re
 import sys
+from collections import Counter
 from typing import Final
 
 from sandboxes.api import ImageRef
+from sandboxes.backends import BACKENDS, get_backend
 from sandboxes.comparison import Comparison, compare
+from sandboxes.conformance.bench import Bench
+from sandboxes.conformance.suite import by_name, run_checks
 from sandboxes.docker.debian_base import SUITE, resolve_debian_base
 from sandboxes.docker.garbage import Litter, find_dead, find_garbage, sweep
 from sandboxes.docker.images import resolve_docker_image
@@ -38,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     send.add_argument("repository", help="HOST/NAME or HOST:PORT/NAME")
     fetch = deeds.add_parser("pull", help="fetch an image that push named, HOST/NAME@sha256:DIGEST")
     fetch.add_argument("reference", help="what push printed; --base takes it, too")
+    check = deeds.add_parser("check", help="run what every sandbox must do against one of this machine's")
+    check.add_argument("names", nargs="*", metavar="NAME", help="checks or parts of them (default: all)")
+    check.add_argument("--sandbox", choices=tuple(BACKENDS), default="docker", help="default: %(default)s")
+    check.add_argument("--base", metavar="IMAGE", help="what to run; the checks of shells need a shell in it")
     base = deeds.add_parser("base", help="make a base image on this machine; prints the name for --base")
     base.add_argument("--debian", metavar="SUITE", help=f"Debian with git and compilers, such as {SUITE}")
     base.add_argument("--package", action="append", default=[], metavar="NAME", help="a further Debian package")
@@ -60,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         image = pull(arguments.reference)
         sys.stdout.write(f"{image.reference}, Python {image.python}\n")
         return 0
+    if arguments.deed == "check":
+        return _check(arguments)
     if arguments.deed == "base":
         image = _base(arguments)
         sys.stdout.write(f"{image.reference}, Python {image.python}\n")
@@ -68,6 +78,26 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.writelines(_table(compare(arguments.seconds)))
         return 0
     return _clean(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    """Print a line per check as it ends; exit code 1 if one failed, or passed although it is said not to."""
+    backend = get_backend(arguments.sandbox)
+    checks = by_name(arguments.names)
+    if arguments.sandbox == "docker" and arguments.base is None:
+        image = resolve_docker_image(python=None, base=None, shell=True)  # noqa: S604 (a base image with one)
+    else:
+        image = backend.resolve_image(base=arguments.base)
+    verdicts = Counter[str]()
+    for result in run_checks(Bench(backend, image), checks):
+        verdicts[result.verdict] += 1
+        detail = f"  {result.detail}" if result.detail else ""
+        name = result.check.name.replace("_", " ")
+        sys.stdout.write(f"{result.verdict:8} {result.check.part:9} {name}{detail}\n")
+        sys.stdout.flush()
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    sys.stdout.write(f"{backend.name}: {counts}\n")
+    return 1 if verdicts["failed"] or verdicts["surprise"] else 0
 
 
 def _base(arguments: argparse.Namespace) -> ImageRef:

@@ -6,10 +6,13 @@ from typing import Final
 from sandboxes.backends import Backend
 from sandboxes.conformance.bench import Check
 
+_NO_SESSIONS: Final = "it has no sessions: they would run commands on this machine itself"
 _CANNOT: Final[Mapping[str, Mapping[str, str]]] = {
     "process": {
-        "session": "it has no sessions: they would run commands on this machine itself",
-        "daemons_are_swept": "a job that is killed may leave what it started for a moment",
+        "session": _NO_SESSIONS,
+        "shell": _NO_SESSIONS,
+        "transfer": _NO_SESSIONS,
+        "snapshot": _NO_SESSIONS,
     },
 }
 

@@ -14,30 +14,31 @@ STATUS: Final = """
 import os
 status = dict(line.split(':', 1) for line in open('/proc/self/status') if ':' in line)
 """
+PLACELESS: Final = """
+import os
+home = os.environ['HOME']
+for name, value in os.environ.items():
+    os.environ[name] = value.replace(home, 'home')
+"""
 DAEMON: Final = """
 import os, time
+reading, writing = os.pipe()
 if not os.fork():
     os.setsid()
-    if not os.fork():
-        while True:
-            time.sleep(9)
-    os._exit(0)
-os.wait()
-time.sleep(0.1)
+    pid = os.fork()
+    if pid:
+        os.write(writing, str(pid).encode())
+        os._exit(0)
+    while True:
+        time.sleep(9)
+channel.write(os.read(reading, 20))
 """
-OTHERS: Final = """
-import os
-
-def is_other(pid):
+ALIVE: Final = """
+def is_alive(pid):
     try:
-        state = open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[0]
-        user = os.stat(f'/proc/{pid}').st_uid
+        return open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[0] not in 'ZX'
     except OSError:
         return False
-    # Of the container's root are its init and its server alone.
-    return state not in 'ZX' and user != 0 and pid not in (os.getpid(), os.getppid())
-
-found = [int(name) for name in os.listdir('/proc') if name.isdigit() and is_other(int(name))]
 """
 BUSY: Final = """
 import time

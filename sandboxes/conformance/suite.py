@@ -5,13 +5,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sandboxes.backends import Backend
-from sandboxes.conformance import isolation_checks, pool_checks, session_checks
+from sandboxes.conformance import isolation_checks, pool_checks, session_checks, session_files_checks
 from sandboxes.conformance.bench import Bench, Check, CheckFailed
 from sandboxes.conformance.inabilities import inability
-from schemas.errors import BackendCannot, EnvironmentLacking, SandboxError
+from schemas.errors import BackendCannot, EnvironmentLacking, SandboxError, UsageError
 
-CHECKS: Final[tuple[Check, ...]] = (*pool_checks.CHECKS, *isolation_checks.CHECKS, *session_checks.CHECKS)
+CHECKS: Final[tuple[Check, ...]] = (
+    *pool_checks.CHECKS,
+    *isolation_checks.CHECKS,
+    *session_checks.CHECKS,
+    *session_files_checks.CHECKS,
+)
 Verdict = Literal["passed", "failed", "cannot", "surprise"]
 
 
@@ -64,7 +68,7 @@ def _problem(bench: Bench, check: Check) -> str | None:
         check.run(bench)
     except CheckFailed as failed:
         return str(failed)
-    except BackendCannot as error:
+    except (BackendCannot, UsageError) as error:
         return str(error)
     except (SandboxError, EnvironmentLacking) as error:
         bench.close()
@@ -72,10 +76,10 @@ def _problem(bench: Bench, check: Check) -> str | None:
     return None
 
 
-def by_name(names: Sequence[str], backend: Backend) -> list[Check]:
-    """Return the checks of some names or parts. Raises ``KeyError`` naming an unknown one."""
-    known = {check.name for check in CHECKS} | {check.part for check in CHECKS}
-    for name in names:
-        if name not in known:
-            raise KeyError(name)
+def by_name(names: Sequence[str]) -> list[Check]:
+    """Return the checks of some names or parts, all if there are none. Raises ``UsageError`` for an unknown one."""
+    parts = sorted({check.part for check in CHECKS})
+    unknown = set(names) - {check.name for check in CHECKS} - set(parts)
+    if unknown:
+        raise UsageError(f"no check is called {', '.join(sorted(unknown))}; give a part ({', '.join(parts)}) or a name")
     return [check for check in CHECKS if not names or check.name in names or check.part in names]
