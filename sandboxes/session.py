@@ -35,6 +35,7 @@ from sandboxes.session_transfer import Transfer
 from schemas.errors import BackendCannot, SandboxError, UsageError
 
 GUEST_MODULE = "session_server"
+SESSION_USER = 1000
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MOST_STDIN = 2**29
 
@@ -49,7 +50,7 @@ class ContainedSession:
         self.backend = backend
         self.image = image
         self.spec = spec
-        self.link = SessionLink(backend, channel, spec.workdir)
+        self.link = SessionLink(backend, channel, spec.workdir, SESSION_USER if spec.writable_root else -1)
         self.check = self.link.check
         self._release = release
 
@@ -61,7 +62,8 @@ class ContainedSession:
     @property
     def abilities(self) -> frozenset[Ability]:
         """Return what this session can do beside ``exec``."""
-        return frozenset({"shell", "transfer"})
+        network: set[Ability] = {"network"} if self.spec.network != "none" else set()
+        return frozenset({"shell", "transfer", *network})
 
     def exec(self, command: Command, *, on_output: OnOutput | None = None) -> CommandResult:
         """Run one command. Raises ``UsageError``, ``SandboxLost`` and ``ProtocolViolation``."""
@@ -197,6 +199,7 @@ def _order(command: Command, spec: SessionSpec) -> wire.Order:
         user=command.user,
         output_bytes=command.output_bytes,
         memory_bytes=command.memory_bytes,
+        file_bytes=spec.disk_bytes if spec.writable_root else None,
     )
 
 

@@ -14,6 +14,7 @@ from sandboxes.api import ImageRef
 
 CommandStatus = Literal["finished", "timeout", "killed", "out_of_memory", "not_started"]
 ShellStatus = Literal["finished", "timeout", "died"]
+Network = Literal["none", "bridge"]
 Ability = Literal["shell", "transfer", "snapshot", "network"]
 Stream = Literal["stdout", "stderr"]
 OnOutput = Callable[[Stream, bytes], None]
@@ -27,9 +28,15 @@ class SessionSpec:
     processes: int = 512
     cpus: float = 1.0
     disk_bytes: int = 2 * 2**30
-    """Of ``workdir`` and of ``/tmp`` together, half each: memory file systems, and all that can be written."""
+    """Of ``workdir`` and of ``/tmp`` together, half each: memory file systems, and all that can be written.
+    With ``writable_root``: of all that is written over the image; ``/tmp`` is a memory file system of half as much."""
     workdir: str = "/work"
     environment: Mapping[str, str] = field(default_factory=dict)
+    writable_root: bool = False
+    """The whole root takes files, ``workdir`` with it, on the engine's disk: what snapshots need. A watchdog measures
+    twice a second and stops a session beyond ``disk_bytes`` (``DiskExceeded``); what is written in between passes."""
+    network: Network = "none"
+    """``bridge``: the engine's network, with the internet and this machine behind it. Only for code that may talk."""
     runtime: str = ""
     """OCI runtime such as ``runsc`` or ``kata``; empty for the engine's default."""
     accepts: tuple[str, ...] = ()

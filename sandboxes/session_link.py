@@ -39,7 +39,7 @@ Event = Said | wire.End | wire.Ran | int | SandboxError
 class SessionLink:
     """Hands what comes from one session server to those who wait for it. Thread-safe."""
 
-    def __init__(self, backend: str, channel: Channel, workdir: str) -> None:
+    def __init__(self, backend: str, channel: Channel, workdir: str, owner: int = -1) -> None:
         """Take over ``channel`` and shake hands; it is closed if that fails. Raises ``StartFailed``."""
         self._backend = backend
         self._channel = channel
@@ -50,7 +50,7 @@ class SessionLink:
         self._lost: SandboxError | None = None
         self._closed = False
         try:
-            self.check = self._shake_hands(workdir)
+            self.check = self._shake_hands(workdir, owner)
         except BaseException:
             channel.close()
             raise
@@ -139,9 +139,9 @@ class SessionLink:
         """Return an exception that says whose it is."""
         return kind(message, backend=self._backend, container=self._channel.name, phase=phase, retryable=retryable)
 
-    def _shake_hands(self, workdir: str) -> dict[str, Any]:
+    def _shake_hands(self, workdir: str, owner: int) -> dict[str, Any]:
         deadline = time.monotonic() + START_SECONDS
-        opening = wire.Opening(frames.PROTOCOL, secrets.token_hex(16), workdir)
+        opening = wire.Opening(frames.PROTOCOL, secrets.token_hex(16), workdir, owner)
         try:
             self._channel.send(frames.pack(frames.GUEST, guest_bundle()), deadline)
             self._channel.send(frames.pack(frames.START, json.dumps(opening._asdict()).encode()), deadline)

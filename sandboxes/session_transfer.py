@@ -19,12 +19,15 @@ from sandboxes.guest.session_tree import Budget, Limits, Refused, open_file, pie
 from sandboxes.sandbox import GRACE_SECONDS
 from sandboxes.session_api import SessionSpec, TransferLimits, Transferred
 from sandboxes.session_link import Said, SessionLink
-from schemas.errors import SandboxError, StorageFailed, TransferRefused, UsageError
+from schemas.errors import SandboxError, SandboxLost, StorageFailed, TransferRefused, UsageError
 
 _UNLIMITED = 2**62  # bytes of output; the transfer has limits of its own
 _MESSAGE_BYTES = 2**16
 _CREDIT_BYTES = wire.WINDOW_BYTES // 4
 _MOST_DEPTH = 200  # each directory on the way down holds a descriptor and a frame of the stack
+
+_MEASURE_SECONDS = 30.0
+_MEASURE = Move("measure", "/", "", [])
 
 _T = TypeVar("_T")
 Contents = Iterable[tuple[Entry, Iterable[bytes]]]
@@ -41,6 +44,7 @@ class Transfer:
             raise UsageError(f"the limits of a transfer must be above 0, and depth at most {_MOST_DEPTH}")
         self._link = link
         self._path = str(inside)
+        self._file_bytes = spec.disk_bytes if spec.writable_root else None
         self._user = user
         self._limits = limits
         self._budget = Budget(Limits(limits.most_bytes, limits.most_files, limits.depth))
@@ -158,7 +162,9 @@ class Transfer:
     @contextlib.contextmanager
     def _talk(self, kind: str) -> "Iterator[_Talk]":
         task = Move(kind, self._path, secrets.token_hex(8), list(self._limits_of_guest()))
-        order = wire.Order([], self._limits.seconds, "/", {}, self._user, _UNLIMITED, None, task._asdict())
+        order = wire.Order(
+            [], self._limits.seconds, "/", {}, self._user, _UNLIMITED, None, self._file_bytes, task._asdict()
+        )
         talk = _Talk(self._link, order)
         try:
             yield talk
@@ -284,3 +290,19 @@ def _frames(contents: Contents) -> Iterator[bytes]:
 
 def _say(error: Refused) -> str:
     return f"{error.strerror}: {error.filename!r}" if error.filename else str(error.strerror)
+
+
+def measure(link: SessionLink) -> dict[str, int]:
+    """Return the bytes that a session holds in deleted files (``hidden``), and what its disk has ``free``."""
+    order = wire.Order([], _MEASURE_SECONDS, "/", {}, -1, _MESSAGE_BYTES, None, None, _MEASURE._asdict())
+    talk = _Talk(link, order)
+    try:
+        said = bytearray()
+        while data := talk.take(_MESSAGE_BYTES):
+            said += data
+        if talk.end is None or talk.end.exit_code != 0:
+            raise link.error(SandboxLost, f"a session could not be measured: {talk.end} {talk.said!r}", "run")
+        found: dict[str, int] = json.loads(said)
+        return found
+    finally:
+        talk.leave()

@@ -12,6 +12,7 @@ TracegenError
 ├── SandboxError                the sandbox failed, not the program in it; never becomes a record
 │   ├── StartFailed             a sandbox did not come up
 │   ├── SandboxLost             container, daemon or node went away under a job
+│   ├── DiskExceeded            a session wrote more than it may, and was stopped
 │   ├── ProtocolViolation       the sandbox sent what the protocol does not allow; it is retired
 │   ├── SnapshotFailed          the files of a session could not be kept or brought back
 │   └── TransferRefused         a file or tree breaks a transfer's rule (size, number, link, path)
@@ -95,6 +96,10 @@ class StartFailed(SandboxError):
 
 class SandboxLost(SandboxError):
     """The channel to a running sandbox broke."""
+
+
+class DiskExceeded(SandboxError):
+    """A session outgrew its ``disk_bytes``, or its engine's disk is nearly full; it was stopped."""
 
 
 class ProtocolViolation(SandboxError):

@@ -8,8 +8,8 @@ from sandboxes.bubblewrap.pool import environment, verify_limits
 from sandboxes.bubblewrap.start import BACKEND, BubblewrapChannel, Request
 from sandboxes.bubblewrap.survey import ONE_UID, Survey, accepted, survey
 from sandboxes.docker import hardening
-from sandboxes.docker.sessions import check_session_spec
-from sandboxes.session import GUEST_MODULE, ContainedSession
+from sandboxes.docker.launch import check_session_spec
+from sandboxes.session import GUEST_MODULE, SESSION_USER, ContainedSession
 from sandboxes.session_api import SessionSpec
 from schemas.errors import BackendCannot, LimitUnsupported, StartFailed
 
@@ -22,6 +22,8 @@ def open_bubblewrap_session(spec: SessionSpec, image: ImageRef) -> ContainedSess
     check_session_spec(spec)
     if spec.runtime:
         raise BackendCannot(f"bubblewrap has no runtime {spec.runtime!r}; leave it empty, or use --sandbox docker")
+    if spec.writable_root or spec.network != "none":
+        raise BackendCannot("bubblewrap sessions have no writable root and no network: use --sandbox docker")
     found = survey()
     weak = accepted(found, spec.accepts)
     if ONE_UID in weak:
@@ -39,7 +41,7 @@ def open_bubblewrap_session(spec: SessionSpec, image: ImageRef) -> ContainedSess
 
 
 def _start(found: Survey, weak: Sequence[str], spec: SessionSpec, image: ImageRef) -> ContainedSession:
-    half, inodes, user = spec.disk_bytes // 2, hardening.SESSION_INODES, hardening.SESSION_USER
+    half, inodes, user = spec.disk_bytes // 2, hardening.SESSION_INODES, SESSION_USER
     request = Request(
         root=image.reference,
         memory_bytes=spec.memory_bytes,

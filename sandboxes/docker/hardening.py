@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandboxes.api import PoolSpec
+from sandboxes.session import SESSION_USER
 from sandboxes.session_api import SessionSpec
 from schemas.errors import LimitUnsupported
 
@@ -20,7 +21,8 @@ SYSCTLS = {
     "fs.mqueue.queues_max": "0",
 }
 SESSION_INODES = 200_000
-SESSION_USER = 1000
+NETWORK_FILES = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+"""The engine mounts them into every container; they can be written where the root can."""
 SESSION_TEMPORARY = "/tmp"  # noqa: S108 (a file system of its own in the container)
 _PAGE = 4096
 POOL_SIGHTS: dict[str, Any] = {"tmp_writable": False, "writable_mounts": [SCRATCH]}
@@ -54,19 +56,18 @@ def host_config(spec: PoolSpec) -> dict[str, Any]:
 def session_host_config(spec: SessionSpec) -> dict[str, Any]:
     """Return the arguments of docker-py's ``create_host_config`` for a session."""
     options = f"size={spec.disk_bytes // 2},nr_inodes={SESSION_INODES},nosuid,nodev,exec"
+    own = {} if spec.writable_root else {spec.workdir: f"{options},mode=0755,uid={SESSION_USER},gid={SESSION_USER}"}
+    watchdog = ["SYS_PTRACE"] if spec.writable_root else []  # to see deleted files that programs hold open
     return {
-        "network_mode": "none",
-        "read_only": True,
-        "tmpfs": {
-            spec.workdir: f"{options},mode=0755,uid={SESSION_USER},gid={SESSION_USER}",
-            SESSION_TEMPORARY: f"{options},mode=1777",
-        },
+        "network_mode": spec.network,
+        "read_only": not spec.writable_root,
+        "tmpfs": {**own, SESSION_TEMPORARY: f"{options},mode=1777"},
         "mem_limit": spec.memory_bytes,
         "memswap_limit": spec.memory_bytes,
         "pids_limit": spec.processes,
         "nano_cpus": int(spec.cpus * 10**9),
         "cap_drop": ["ALL"],
-        "cap_add": list(NEEDED_CAPABILITIES),
+        "cap_add": [*NEEDED_CAPABILITIES, *watchdog],
         "security_opt": ["no-new-privileges"],
         "ipc_mode": "none",
         "init": True,
@@ -100,10 +101,19 @@ def verify_session(check: dict[str, Any], spec: SessionSpec) -> None:
 
 def session_isolation_problems(check: dict[str, Any], spec: SessionSpec) -> list[str]:
     """Return how what a session saw of itself differs from its profile, the cgroup's limits apart."""
-    sights = {"tmp_writable": True, "writable_mounts": sorted([spec.workdir, SESSION_TEMPORARY])}
+    mounts = ["/", *NETWORK_FILES] if spec.writable_root else [spec.workdir]
+    sights: dict[str, Any] = {
+        "tmp_writable": True,
+        "writable_mounts": sorted([*mounts, SESSION_TEMPORARY]),
+        "server_root_writable": spec.writable_root,
+    }
+    seen = dict(check)
+    if spec.network != "none":  # else what is seen of a network must be nothing
+        sights["interfaces"] = seen.get("interfaces") or ["one of the engine's network"]
+        seen["network"] = "asked for"
     half = spec.disk_bytes // 2
-    sizes = [*size_problems(check, "scratch", half), *size_problems(check, "tmp", half)]
-    return [*isolation_problems(check, sights), *sizes]
+    sizes = [*size_problems(seen, "tmp", half), *([] if spec.writable_root else size_problems(seen, "scratch", half))]
+    return [*isolation_problems(seen, sights), *sizes]
 
 
 def _refuse(problems: list[str]) -> None:

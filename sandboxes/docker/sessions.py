@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
-from functools import partial
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
-
 from sandboxes.api import ImageRef
-from sandboxes.docker import hardening
-from sandboxes.docker.channel import ContainerChannel, remove
-from sandboxes.docker.engine import check_runtime, connect, refusal
-from sandboxes.docker.owners import OWNER_LABEL, own_label, remove_orphans
-from sandboxes.sandbox import bootstrap_text
-from sandboxes.session import GUEST_MODULE, ContainedSession
+from sandboxes.docker import hardening, launch
+from sandboxes.docker.engine import check_runtime, connect
+from sandboxes.docker.owners import remove_orphans
+from sandboxes.docker.writable import WritableSession
+from sandboxes.session import ContainedSession
 from sandboxes.session_api import SessionSpec
-from schemas.errors import ImageUnavailable, LimitUnsupported, StartFailed, UsageError
-
-if TYPE_CHECKING:
-    import docker
-
-BACKEND = "docker"
-_LEAST_DISK = 2**20
+from schemas.errors import LimitUnsupported
 
 
 def open_docker_session(spec: SessionSpec, image: ImageRef) -> ContainedSession:
@@ -30,12 +17,15 @@ def open_docker_session(spec: SessionSpec, image: ImageRef) -> ContainedSession:
 
     Raises ``UsageError``, ``BackendUnavailable``, ``ImageUnavailable``, ``LimitUnsupported`` and ``StartFailed``.
     """
-    check_session_spec(spec)
+    launch.check_session_spec(spec)
     client = connect()
     try:
         remove_orphans(client)
         check_runtime(client, spec.runtime)
-        session = ContainedSession(BACKEND, _start(client, spec, image), spec, image, client.close)
+        if spec.writable_root:
+            return WritableSession(client, spec, image)
+        channel = launch.start(client, spec, image)
+        session = ContainedSession(launch.BACKEND, channel, spec, image, client.close)
     except BaseException:
         client.close()
         raise
@@ -45,59 +35,3 @@ def open_docker_session(spec: SessionSpec, image: ImageRef) -> ContainedSession:
         session.close()
         raise
     return session
-
-
-def check_session_spec(spec: SessionSpec) -> None:
-    """Raise ``UsageError`` for what no backend could do."""
-    path = PurePosixPath(spec.workdir)
-    inner = (hardening.SESSION_TEMPORARY, "/proc", "/sys", "/dev")
-    plain = str(path) == spec.workdir and path.is_absolute() and ".." not in path.parts and path.name
-    if not plain or any(path.is_relative_to(each) for each in inner) or set(spec.workdir) & set(":,\0"):
-        raise UsageError(f"workdir {spec.workdir!r}: give a plain absolute directory outside {', '.join(inner)}")
-    if spec.disk_bytes < _LEAST_DISK or spec.memory_bytes <= 0 or spec.processes <= 0 or spec.cpus <= 0:
-        raise UsageError(f"a session's limits must be above 0, and disk_bytes at least {_LEAST_DISK}")
-
-
-def _start(client: docker.APIClient, spec: SessionSpec, image: ImageRef) -> ContainerChannel:
-    import docker.errors
-    import requests
-
-    try:
-        container: str = client.create_container(**_creation(client, spec, image))["Id"]
-    except docker.errors.ImageNotFound as error:
-        raise ImageUnavailable(f"the image {image.reference!r} is gone: resolve it again") from error
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise refusal("does not create the session", error) from error
-    undo: Callable[[], None] = partial(remove, client, container)
-    try:
-        channel = ContainerChannel(client, container)
-        undo = channel.close
-        client.start(container)
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        undo()
-        message = f"container {container[:12]} did not start: {error}"
-        raise StartFailed(message, backend=BACKEND, container=container[:12], phase="start", retryable=True) from error
-    except BaseException:
-        undo()
-        raise
-    return channel
-
-
-def _creation(client: docker.APIClient, spec: SessionSpec, image: ImageRef) -> dict[str, Any]:
-    """Return the arguments of ``create_container``."""
-    import docker.types
-
-    files = docker.types.Ulimit(name="nofile", soft=hardening.OPEN_FILES, hard=hardening.OPEN_FILES)
-    return {
-        "image": image.reference,
-        "entrypoint": [hardening.PYTHON, "-S", "-s", "-B", "-c", bootstrap_text(), GUEST_MODULE],
-        "command": [],
-        "stdin_open": True,  # with detach off, docker-py also sets StdinOnce: the input ends with the connection
-        "detach": False,
-        "user": "0:0",
-        "working_dir": "/",
-        "hostname": "sandbox",
-        "labels": {"tracegen.run": secrets.token_hex(8), OWNER_LABEL: own_label(), "tracegen.role": "session"},
-        "healthcheck": {"test": ["NONE"]},
-        "host_config": client.create_host_config(ulimits=[files], **hardening.session_host_config(spec)),
-    }

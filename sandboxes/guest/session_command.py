@@ -94,7 +94,7 @@ def _run(order: Order, ends: Ends) -> End:
     kill_group(child)
     _, status, usage = os.wait4(child, 0)
     swept, survivors = sweep()
-    if order.move is not None:
+    if order.move is not None and order.move["kind"] == "put":
         _clear(order)
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     message = start_failure(failed)

@@ -31,6 +31,8 @@ class Opening(NamedTuple):
     protocol: int
     nonce: str
     workdir: str
+    owner: int = -1
+    """Who gets ``workdir``, which is made if need be; -1: nobody, it is mounted."""
 
 
 class Order(NamedTuple):
@@ -42,8 +44,11 @@ class Order(NamedTuple):
     cwd: str
     environment: "dict[str, str]"
     user: int
+    """-1: the server's own rights, for what is ours (``session_measure``)."""
     output_bytes: int
     memory_bytes: Optional[int]
+    file_bytes: Optional[int] = None
+    """Most of one file (``RLIMIT_FSIZE``)."""
     move: "Optional[Dict[str, object]]" = None
     """A transfer instead of a program: fields of ``session_transfer.Move``. Standard input comes as ``DATA``."""
 

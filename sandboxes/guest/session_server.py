@@ -286,6 +286,9 @@ def serve(source: int, sink: int) -> None:
         if opening.protocol != frames.PROTOCOL:
             raise ValueError("the host speaks protocol %r, this server %r" % (opening.protocol, frames.PROTOCOL))
         adopt_orphans()
+        if opening.owner >= 0:
+            os.makedirs(opening.workdir, exist_ok=True)
+            os.chown(opening.workdir, opening.owner, opening.owner)
         hello = {
             "nonce": opening.nonce,
             "python": platform.python_version(),

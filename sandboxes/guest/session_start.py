@@ -42,7 +42,10 @@ def become(order: Order, descriptors: "Dict[int, int]", failing: int, begin: "Ca
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if order.memory_bytes is not None:
             resource.setrlimit(resource.RLIMIT_AS, (order.memory_bytes, order.memory_bytes))
-        drop_rights(order.user)
+        if order.file_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (order.file_bytes, order.file_bytes))
+        if order.user >= 0:
+            drop_rights(order.user)
         os.umask(0o022)
         os.chdir(order.cwd)
         begin()

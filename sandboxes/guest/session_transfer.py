@@ -8,6 +8,7 @@ from . import session_entries as entries
 from .frames import write_all
 from .process import remove_tree
 from .session_entries import END, FILE, Entry
+from .session_measure import measure
 from .session_tree import Budget, Limits, Refused, Take, open_file, pieces, walk, write_file, write_tree
 
 
@@ -15,7 +16,7 @@ class Move(NamedTuple):
     """One transfer."""
 
     kind: str
-    """``put``, ``get`` or ``get_tree``."""
+    """``put``, ``get``, ``get_tree``, or ``measure``."""
     path: str
     """Absolute."""
     token: str
@@ -26,6 +27,9 @@ class Move(NamedTuple):
 
 def move(task: Move) -> None:
     """Do it, with descriptors 0 and 1 as its ends."""
+    if task.kind == "measure":
+        write_all(1, measure())
+        return
     budget = Budget(Limits(*task.limits))
     if task.kind == "put":
         _put(task, budget)
