@@ -14,6 +14,7 @@ from sandboxes import open_session
 from sandboxes.api import ImageRef
 from sandboxes.docker import snapshots
 from sandboxes.docker.garbage import find_dead, sweep
+from sandboxes.docker.owners import OWNER_LABEL, own_label
 from sandboxes.session_api import Command, CommandResult, Session, SessionSpec
 from schemas.errors import BackendCannot, DiskExceeded, SandboxLost, SnapshotFailed, TransferRefused, UsageError
 
@@ -60,8 +61,10 @@ def python(session: Session, text: str, **rest: object) -> CommandResult:
     return session.exec(Command(["python3", "-c", text], 60.0, **rest))  # type: ignore[arg-type]
 
 
-def kept(client: "docker.APIClient") -> set[str]:
-    found = client.images(name=snapshots.REPOSITORY)
+def kept(client: "docker.APIClient", owner: str = "") -> set[str]:
+    """Return the names of the snapshots of one owner, by default of this process."""
+    mine = {"label": f"{OWNER_LABEL}={owner or own_label()}"}
+    found = client.images(name=snapshots.REPOSITORY, filters=mine)
     return {tag for image in found for tag in image["RepoTags"] or []}
 
 
@@ -232,17 +235,23 @@ def test_a_killed_driver_leaves_no_snapshot_after_reap(
         assert driver.stdout is not None
         names = set(driver.stdout.readline().decode().split())
         assert len(names) == 2
-        assert names <= kept(client)
+        own = "".join(label for label in _owners(client) if label.startswith(f"{driver.pid}:"))
+        assert names == kept(client, own)
         assert not names & {name for one in find_dead() for name in one.names}
         driver.kill()
     end = time.monotonic() + 20
-    while names & kept(client):
+    while kept(client, own):
         assert time.monotonic() < end
         sweep([one for one in find_dead() if one.kind == "container" or names & set(one.names)])
     ours = [
         each for each in client.containers(all=True) if f"{driver.pid}:" in each["Labels"].get("tracegen.owner", "")
     ]
     assert ours == []
+
+
+def _owners(client: "docker.APIClient") -> set[str]:
+    found = client.images(name=snapshots.REPOSITORY)
+    return {(image["Labels"] or {}).get(OWNER_LABEL, "") for image in found}
 
 
 @pytest.mark.parametrize("spec", [SPEC, SessionSpec(network="bridge")])
