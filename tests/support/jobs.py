@@ -8,6 +8,7 @@ from schemas.failure import Failure
 from schemas.job import Provenance, SourceModule, TraceInput, TraceJob
 from schemas.limits import Limits
 from schemas.trace_record import Event, TraceRecord
+from tracegen.attempts import ending_of, run_inputs
 from tracegen.checks import record_problems
 from tracegen.guest.version import RECORDER_VERSION
 from tracegen.runner import TraceRunner
@@ -89,3 +90,20 @@ def result(record: TraceRecord) -> str | None:
     """Return the text of what ``main`` returned."""
     assert record.outcome.label == "returned"
     return record.events[-1].value
+
+
+def unnoticed(pool: Pool, source: str) -> TraceRecord:
+    """Return the record of ``f()``, whose end is that of a run without the recorder."""
+    job = make_job(source, "f()")
+    alone = ending_of(run_inputs(pool, job, [0], traced=False)[0])
+    assert ending_of(run_inputs(pool, job, [0])[0]) == alone
+    assert alone[0] == "returned"
+    record = run_record(pool, source, "f()")
+    assert list(record_problems(record)) == []
+    return record
+
+
+def removals(record: TraceRecord) -> list[tuple[str, str]]:
+    """Return where and why recording stopped: the name of the code and the cause."""
+    found = [row for row in record.elisions if row.kind == "tracer_removed"]
+    return [(record.codes[record.frame(row.frame).code].name if row.frame else "", row.name) for row in found]

@@ -144,6 +144,25 @@ def test_untraced_outcomes_are_the_same(pool: Pool, tmp_path: Path) -> None:
     assert all(run.record is None for run in plain)
 
 
+def test_a_tracer_around_the_suite_is_put_back_after_each_phase(pool: Pool, tmp_path: Path) -> None:
+    outer = """
+        import sys
+
+        def tracer(frame, kind, arg):
+            return None
+
+        def pytest_configure():
+            sys.settrace(tracer)
+
+        def pytest_runtest_logfinish():
+            print("put back" if sys.gettrace() is tracer else sys.gettrace(), file=open("told.txt", "a"))
+        """
+    test = "def test_it():\n    n = 1\n\ndef test_again():\n    n = 2\n"
+    found = run_suite(pool, suite(tmp_path, {"conftest.py": outer, "test_it.py": test}))
+    assert [len(record_of(run).events) for run in found] == [3, 3]
+    assert (tmp_path / "told.txt").read_text() == "put back\n" * 2
+
+
 def test_what_is_no_suite_is_said(pool: Pool, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no_such_file"):
         run_suite(pool, suite(tmp_path, {}, arguments=("no_such_file.py",)))

@@ -326,6 +326,17 @@ def test_the_recorders_own_objects_say_nothing_of_themselves() -> None:
     assert text(ValueRenderer().render).endswith("<tracegen ValueRenderer>>")
 
 
+def test_addresses_in_a_repr_are_removed() -> None:
+    class Own:
+        def __init__(self, form: str) -> None:
+            self.form = form
+
+        def __repr__(self) -> str:
+            return self.form.format(hex(id(self)))
+
+    assert [text(Own(form)) for form in ("<A at {}>", "<A @ {}>", "<A @{} b>")] == ["<A>", "<A>", "<A b>"]
+
+
 def test_a_long_repr_is_cut() -> None:
     class Long:
         def __repr__(self) -> str:

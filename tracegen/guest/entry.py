@@ -12,6 +12,7 @@ import threading
 from types import ModuleType
 from typing import Any, Callable, Dict, Optional
 
+from . import rivals
 from .codes import CodeTable
 from .family import Family
 from .output import Stream
@@ -71,21 +72,16 @@ class Job:
         return self.program.load()
 
     def run_member(self, member: Dict[str, Any], module: ModuleType, channel: Any) -> None:
-        """Run one input in a fork of the process that executed its module, with a channel of its own; never returns."""
-        code = 1
-        try:
-            self.payload.update(member)  # the program reads the same dictionary
-            self.channel, self.process = channel, os.getpid()
-            self.wire = WireWriter(channel.write)
-            self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
-            self.wire.silence_forks()
-            self.wire.begin(0)
-            self._input(member["inputs"][0], module)
-            if os.getpid() == self.process and threading.active_count() <= self.threads:
-                self.wire.line("Z")
-            code = 0
-        finally:
-            os._exit(code)
+        """Run one input in a fork of the process that executed its module, with a channel of its own."""
+        self.payload.update(member)  # the program reads the same dictionary
+        self.channel, self.process = channel, os.getpid()
+        self.wire = WireWriter(channel.write)
+        self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
+        self.wire.silence_forks()
+        self.wire.begin(0)
+        self._input(member["inputs"][0], module)
+        if os.getpid() == self.process and threading.active_count() <= self.threads:
+            self.wire.line("Z")
 
     def _input(self, item: Dict[str, Any], module: Optional[ModuleType] = None) -> None:
         try:
@@ -118,11 +114,13 @@ class Job:
             return function()
         codes = CodeTable(self.wire, file_of)
         recorder = Recorder(self.wire, codes, self.renderer, self.limits, self._on_limit)
+        rivals.recording[:] = [recorder]
         recorder.start()
         try:
             return function()
         finally:
             recorder.stop()
+            rivals.recording.clear()
             self.failure = recorder.failure
 
     def _on_limit(self, label: str) -> None:
@@ -156,12 +154,11 @@ def run(payload: bytes, channel: Any) -> None:
 
     What goes wrong in the recorder itself is told to the host as ``recorder_error``.
     """
+    rivals.watch()
     job = Job(json.loads(payload.decode("utf-8", "surrogatepass")), channel)
     try:
         if "members" in job.payload:
-            member = Family(job).run()
-            if member is not None:
-                job.run_member(*member)
+            Family(job).run()
         else:
             job.run()
     except Exception as error:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Callable, List, NamedTuple, Optional, TypeVar
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from .codes import CodeTable
 from .frame_state import FrameState, state_of
@@ -20,6 +20,8 @@ from .wire import WireWriter
 
 _HEADROOM = 400
 """Frames that rendering may need above the program's recursion limit."""
+_OWN_FRAMES = 6
+"""Frames that the recorder needs to find out that it needs more."""
 _TIMED_EVENTS = 16
 """Events between two looks at the clock."""
 
@@ -73,7 +75,13 @@ class Recorder:
         self._deadline = math.inf
         self._on_limit = on_limit
         self._frames = 0
-        lock = threading.RLock()
+        self._outer: Any = None
+        """The trace function that there was before, which is put back."""
+        self._taken: Dict[int, Tuple[int, int]] = {}
+        """By thread, the event and frame at which the program set a trace function of its own."""
+        self._gone: Set[int] = set()
+        """Threads that lost the trace function, as was told."""
+        self._lock = lock = threading.RLock()
         self.acquire, self.release = lock.acquire, lock.release
         self._threads = 0
         self._thread = _Thread()
@@ -88,21 +96,46 @@ class Recorder:
         """Begin with the next Python call, in this thread and those that it starts."""
         self._deadline = time.monotonic() + self._seconds
         self._number()
-        self.active = True
+        self._outer = sys.gettrace()
         threading.settrace(self.enter)
         sys.settrace(self.enter)
+        self.active = True
 
     def stop(self) -> None:
         """End, and write what is pending. If the program took the trace function away, say so."""
         still = sys.gettrace()
         self.active = False
-        sys.settrace(None)
+        sys.settrace(self._outer)
         threading.settrace(None)
         self.pay_limit()
         self.flush_elision()
-        if still != self.enter:
+        if still == self.enter:
+            self._taken.pop(0, None)  # it was put back
+        elif 0 not in self._taken and 0 not in self._gone:
+            self._taken[0] = self.wire.events - 1, 0
+        for event, uid in self._taken.values():
             cause = "recursion limit" if self._crowded else "sys.settrace"
-            self.wire.line("X", "tracer_removed", self.wire.events - 1, 0, cause, 1)
+            self.wire.line("X", "tracer_removed", event, uid, cause, 1)
+        self._taken.clear()
+        self._gone.clear()
+
+    def see_settrace(self) -> None:
+        """Note that this thread is about to set its trace function, which may end the recording there.
+
+        Whether it did is known when the thread sets one again: then the old one is not ours.
+        """
+        number = self._thread.number
+        if not self.active or number < 0:
+            return
+        with self._lock:
+            if sys.gettrace() == self.enter:
+                stack = self._thread.stack
+                self._taken[number] = self.wire.events - 1, stack[-1] if stack else 0
+                self._gone.discard(number)
+            elif number in self._taken:
+                self.flush_elision()
+                self.wire.line("X", "tracer_removed", *self._taken.pop(number), "sys.settrace", 1)
+                self._gone.add(number)
 
     def enter(self, frame: FrameType, kind: str, arg: Any) -> Any:
         """The global trace function: a frame is entered, or a suspended one resumed."""
@@ -205,15 +238,23 @@ class Recorder:
     def pay_limit(self) -> None:
         """Give the program its recursion limit back.
 
-        3.8 and 3.9 refuse within 50 frames of it: the least that they take is set, and the rest tried at later events.
+        The interpreter refuses a limit below the present depth, 3.8 and 3.9 within 50 frames above it too: the least
+        that they take is set, and the rest tried at later events.
         """
         owed = self.owed_limit
         if owed is None:
             return
-        for limit in range(owed, sys.getrecursionlimit(), 10):
+        before = sys.getrecursionlimit()
+        low, high = owed, before
+        limit = low
+        while low < high:
             try:
                 sys.setrecursionlimit(limit)
+                high = limit
             except RecursionError:
-                continue
-            self.owed_limit = None if limit == owed else owed
-            return
+                low = limit + 1
+            limit = (low + high) // 2
+        if high > owed:
+            # What fits without a recorder must fit with one. Never more than before: else it would grow with the stack.
+            sys.setrecursionlimit(min(high + _OWN_FRAMES, before))
+        self.owed_limit = None if high == owed else owed

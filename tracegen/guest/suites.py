@@ -18,6 +18,7 @@ import random
 import sys
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from . import rivals
 from .codes import CodeTable
 from .entry import GRACE
 from .program import describe
@@ -53,12 +54,14 @@ class Test:
         """Record from here on, unless a limit was met before."""
         self.before = self.suite.wire.events
         if self.suite.payload["traced"] and self.label not in _CUT:
+            rivals.recording[:] = [self.recorder]
             self.recorder.start()
 
     def stop(self) -> None:
         """Record no longer."""
         if self.suite.payload["traced"] and self.label not in _CUT:
             self.recorder.stop()
+            rivals.recording.clear()
 
     def _on_limit(self, label: str) -> None:
         """End the recording: the test goes on, so that its outcome is known. A test out of time ends the process."""
@@ -161,6 +164,7 @@ class Suite:
         """Run pytest in the suite's folder. Raises ``ImportError`` where it is not installed."""
         self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
         self.wire.silence_forks()
+        rivals.watch()
         pytest = importlib.import_module("pytest")
         for name in _WRAPPERS:
             pytest.hookimpl(hookwrapper=True, trylast=True)(getattr(Plugin, name))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MODULE_NAMESPACE: Any = vars(types.ModuleType)["__dict__"]
 # Addresses, and the thread identifiers that locks and threads show: they say nothing and differ in every run.
 ADDRESS = re.compile(
-    r" (?:at|@) 0x[0-9a-fA-F]+| owner=\d{6,}|(?<=started) \d{6,}|(?<=stopped) \d{6,}|(?<=daemon) \d{6,}"
+    r" (?:at |@ ?)0x[0-9a-fA-F]+| owner=\d{6,}|(?<=started) \d{6,}|(?<=stopped) \d{6,}|(?<=daemon) \d{6,}"
 )
 
 _LONGEST_ADDRESS = 40
