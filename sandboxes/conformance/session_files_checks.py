@@ -1,5 +1,6 @@
 """What sessions do beside commands: shells that keep their state, transfers, snapshots."""
 
+import dataclasses
 import io
 import tarfile
 import tempfile
@@ -7,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandboxes.conformance.bench import Bench, Check, CheckFailed, expect, named
-from sandboxes.session_api import TransferLimits
-from schemas.errors import TransferRefused
+from sandboxes.session_api import Command, Session, TransferLimits
+from schemas.errors import DiskExceeded, TransferRefused
 
 SECONDS = 10.0
 
@@ -94,6 +95,51 @@ def links_and_devices_are_not_followed(bench: Bench) -> None:
         _refused(lambda: bench.session.put_archive("in", _archive(Path(name), "/absolute")))
 
 
+def a_snapshot_keeps_files_and_forks_go_their_own_way(bench: Bench) -> None:
+    """A fork begins with a snapshot's files, and neither sees what the other writes then."""
+    with _writable(bench) as session:
+        session.put("kept", b"before")
+        snapshot = session.snapshot()
+        session.put("kept", b"after")
+        with session.fork(snapshot) as other:
+            expect(other.get("kept") == b"before", "the fork has other files than the snapshot")
+            other.put("others", b"x")
+            expect(session.get("kept") == b"after", "the session went back as well")
+            expect(_exec(session, "import os; print(os.path.exists('others'))") == b"False\n", "they share files")
+
+
+def a_reset_goes_back(bench: Bench) -> None:
+    """A reset ends what runs and gives the files of the snapshot, without one those of the beginning."""
+    with _writable(bench) as session:
+        session.put("kept", b"before")
+        snapshot = session.snapshot()
+        session.put("kept", b"after")
+        session.reset(snapshot)
+        expect(session.get("kept") == b"before", "the files are not the snapshot's")
+        session.reset()
+        expect(_exec(session, "import os; print(os.path.exists('kept'))") == b"False\n", "the files are not the first")
+
+
+def disk_under_a_writable_root_is_watched(bench: Bench) -> None:
+    """A session that outgrows its disk is stopped."""
+    with _writable(bench) as session:
+        program = "import time\nfor n in range(99):\n    open(str(n), 'wb').write(b'x' * 2**20); time.sleep(0.1)"
+        try:
+            session.exec(Command(("python3", "-c", program), 60.0))
+        except DiskExceeded:
+            return
+    raise CheckFailed("it wrote three times its disk")
+
+
+def _writable(bench: Bench) -> Session:
+    spec = dataclasses.replace(bench.session_spec, writable_root=True)
+    return bench.backend.open_session(spec, bench.image)
+
+
+def _exec(session: Session, text: str) -> bytes:
+    return session.exec(Command(("python3", "-c", text), SECONDS)).stdout
+
+
 def _archive(folder: Path, member: str) -> Path:
     path = folder / "archive.tar"
     with tarfile.open(path, "w") as archive:
@@ -128,6 +174,14 @@ CHECKS: list[Check] = [
             a_tree_goes_in_and_out,
             transfers_are_limited,
             links_and_devices_are_not_followed,
+        ],
+    ),
+    *named(
+        "snapshot",
+        [
+            a_snapshot_keeps_files_and_forks_go_their_own_way,
+            a_reset_goes_back,
+            disk_under_a_writable_root_is_watched,
         ],
     ),
 ]

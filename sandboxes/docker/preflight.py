@@ -36,6 +36,10 @@ def check_room(client: docker.APIClient, what: str, needed_bytes: int) -> None:
 
 
 def written_bytes(client: docker.APIClient, container: str) -> int:
-    """Return what a container has written over its image, which a commit copies."""
-    (found,) = client.containers(all=True, size=True, filters={"id": container})
-    return int(found.get("SizeRw") or 0)
+    """Return what a container has written over its image, which a commit copies. Raises docker's ``NotFound``."""
+    import docker.errors
+
+    found = client.containers(all=True, size=True, filters={"id": container})
+    if not found:
+        raise docker.errors.NotFound(f"the container {container[:12]} is gone")
+    return int(found[0].get("SizeRw") or 0)

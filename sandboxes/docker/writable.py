@@ -27,7 +27,10 @@ class WritableSession(ContainedSession):
     ) -> None:
         """Start from ``image``, or from ``origin``, acquired for this session; the client is closed with it."""
         self._client = client
+        self._first = origin
+        """Needed for as long as the session lives: ``reset`` goes back to it."""
         self._origin = origin
+        """What it runs from now."""
         self._taken: list[DockerSnapshot] = []
         self._change = threading.RLock()
         self._open = True
@@ -63,12 +66,12 @@ class WritableSession(ContainedSession):
         """Go on in a new container, from ``snapshot`` or from where this session began; the old one is removed."""
         with self._change:
             self._check_open()
-            origin = self._known(snapshot) if snapshot is not None else self._origin
-            if origin is not None:
+            origin = self._known(snapshot) if snapshot is not None else self._first
+            if origin is not None and origin is not self._first:
                 origin.acquire()
             self._end("the session was reset")
             before, self._origin = self._origin, origin
-            if before is not None:
+            if before is not None and before is not self._first:
                 before.release()
             self._launch(self.spec, self.image)
 
@@ -81,8 +84,9 @@ class WritableSession(ContainedSession):
             self._end("the session was closed")
             for each in self._taken:
                 each.close()
-            if self._origin is not None:
-                self._origin.release()
+            for origin in {self._first, self._origin}:
+                if origin is not None:
+                    origin.release()
             self._client.close()
 
     def _launch(self, spec: SessionSpec, image: ImageRef) -> None:

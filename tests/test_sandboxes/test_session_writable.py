@@ -139,9 +139,14 @@ def test_a_session_goes_back_to_a_snapshot_or_to_its_beginning(session: Session)
 
 def test_without_a_snapshot_a_reset_goes_to_the_image(session: Session) -> None:
     session.put("f", b"one")
+    one = session.snapshot()
+    session.reset(one)
+    assert session.get("f") == b"one"
     session.reset()
     with pytest.raises(TransferRefused, match="No such file"):
         session.get("f")
+    session.reset(one)
+    assert session.get("f") == b"one"
 
 
 def test_snapshots_go_with_their_last_user(docker_image: ImageRef, client: "docker.APIClient") -> None:
