@@ -7,6 +7,7 @@ from types import CodeType, FrameType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .opcodes import GENERATOR_LIKE, OPTIMIZED, is_return, is_yield
+from .shadows import shadows, unreadable
 from .sources import Chunk, SourceFile
 from .wire import WireWriter, encode, quoted
 
@@ -27,7 +28,20 @@ _IMPLICIT = frozenset(
 class CodeInfo:
     """What the event loop needs of one recorded code object; kept by its file from one input to the next."""
 
-    __slots__ = ("_keys", "_ops", "code", "generator", "index", "module", "names", "order", "row", "unbound", "whole")
+    __slots__ = (
+        "_keys",
+        "_ops",
+        "code",
+        "generator",
+        "index",
+        "module",
+        "names",
+        "order",
+        "row",
+        "shadows",
+        "unbound",
+        "whole",
+    )
 
     def __init__(self, code: CodeType, row: bytes) -> None:
         self.code = code
@@ -42,6 +56,7 @@ class CodeInfo:
         self.unbound = dict.fromkeys(self.names or (), UNBOUND)
         self.whole = self.names is not None and not _PROXY and len(self.names) == _count(code)
         """Whether ``f_locals`` is a plain dict of the names that are shown, if nobody put others there."""
+        self.shadows = shadows(code)
         self._ops = code.co_code  # a copy at every access from 3.11 on
         self._keys: Dict[str, str] = {name: quoted(name) + ":" for name in self.names or ()}
 
@@ -62,6 +77,9 @@ class CodeInfo:
         found: Dict[str, Any] = frame.f_locals
         if self.names is None:
             return {name: found[name] for name in list(found) if _shown(name) and not self._implicit(name)}
+        if self.shadows:
+            hidden = unreadable(self.shadows, frame)
+            return {name: found[name] for name in self.names if name not in hidden and name in found}
         if _PROXY:
             # One copy: f_locals is a proxy that searches the names at every look-up.
             found = dict(found)
