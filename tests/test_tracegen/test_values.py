@@ -391,3 +391,29 @@ def test_the_same_text_under_every_python(interpreter: Interpreter) -> None:
         "{3, 'a', 'b', (1, 2)}|[1, [2, {3: 'x'}]]|" + hex(10**5_000) + "|nan|KeyError('k')|"
         "<built-in function len>|<built-in function print>|<P x={'q', 'r'}>|<class '__main__.P'>|<function <lambda>>"
     )
+
+
+class Tagged:
+    """A repr with its own address, as real libraries write it."""
+
+    def __init__(self, form: str) -> None:
+        self.form = form
+
+    def __repr__(self) -> str:
+        return self.form.format(id(self))
+
+
+@pytest.mark.parametrize(
+    ("form", "shown"),
+    [
+        ("<py3-none-any @ {}>", "<py3-none-any @ <id>>"),
+        ("<Template memory:{:x}>", "<Template memory:<id>>"),
+        ("<_localimpl key='_local.{}'>", "<_localimpl key='_local.<id>'>"),
+        ("<at {:#x}>", "<at <id>>"),
+        ("<{0:X} and {0}>", "<<id> and <id>>"),
+        ("<{0}1 1{0} x{0}>", None),
+    ],
+)
+def test_an_objects_own_address_is_taken_out_of_its_repr(form: str, shown: str | None) -> None:
+    value = Tagged(form)
+    assert text(value) == (shown or repr(value))

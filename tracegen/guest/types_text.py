@@ -170,11 +170,21 @@ def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     note = "<repr printed>" if called.printed else ""
     # Cut first: a text of 10**8 characters would take the search seconds.
     room = max(renderer.left, 16) + _LONGEST_ADDRESS
-    text = ADDRESS.sub("", called.text[:room])
+    text = _without_addresses(called.text[:room], value)
     if len(called.text) > room:
-        whole = ADDRESS.sub("", called.text) if len(called.text) <= _LONGEST_DIGESTED else ""
+        whole = _without_addresses(called.text, value) if len(called.text) <= _LONGEST_DIGESTED else ""
         return _cut(renderer, text, len(called.text), digests.of_text(whole) if whole else "") + note
     return renderer.leaf(text) + note
+
+
+def _without_addresses(text: str, value: Any) -> str:
+    """Take addresses out of what an object's ``__repr__`` gave, its own in any spelling too: ``<Tag @ 1398016>``."""
+    text = ADDRESS.sub("", text)
+    address = id(value)
+    for own in ("0x%x" % address, "%x" % address, "%X" % address, "%d" % address):
+        if own in text:
+            text = re.sub(r"(?<![0-9A-Za-z])%s(?![0-9A-Za-z])" % own, "<id>", text)
+    return text
 
 
 def _cut(renderer: ValueRenderer, text: str, size: int, digest: str) -> str:
