@@ -12,6 +12,7 @@ from pipelines.shard_buffer import ShardThresholds
 from sandboxes.backends import BACKENDS
 from schemas.base import Model
 from schemas.errors import UsageError
+from schemas.job import Granularity, check_details
 from schemas.limits import Limits
 from tracegen.sources.base import PROGRAM_BYTES, PROGRAM_EVENTS, RowForm
 from tracegen.sources.columns import Columns
@@ -67,6 +68,10 @@ class RunConfig(Model):
     columns: dict[str, str] = Field(default_factory=dict)
     """Our name of a column -> where rows have it: ``code: files[].content``."""
     licence: str = "unknown"
+    granularity: Granularity = "line"
+    """``opcode``: an event before each instruction, too."""
+    expressions: bool = False
+    """Record the values of expressions between the lines; at granularity ``line`` only."""
     seed: int = 0
     limit: PositiveInt | None = None
     """Only the first so many inputs of the plan."""
@@ -82,6 +87,11 @@ class RunConfig(Model):
             return fields
         own = fields.get("program_limits")
         return {**fields, "program_limits": {**_PROGRAM, **fields["limits"], **(own if isinstance(own, dict) else {})}}
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "RunConfig":
+        check_details(self.granularity, self.expressions)
+        return self
 
     @field_validator("sandbox")
     @classmethod

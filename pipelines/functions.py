@@ -109,6 +109,8 @@ def _settings(config: RunConfig, image: ImageRef, site_packages: Path | None) ->
         program_limits=config.program_limits,
         trace_packages=config.trace_packages,
         pure=config.pure,
+        granularity=config.granularity,
+        expressions=config.expressions,
         seed=config.seed,
         licence=config.licence,
         form=config.form,

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from schemas.arrow_events import EVENTS, events_from_array, events_to_array
+from schemas.arrow_old import traces_1, upgraded
 from schemas.document import DOCUMENT_VERSION, ROLES, Episode, RenderedDocument, Segment
 from schemas.errors import FormatError, ShardCorrupt
 from schemas.failure import FAILURE_VERSION, Failure
@@ -77,6 +78,7 @@ TRACES: Final = _schema(
         ("outcome", _OUTCOME),
         ("determinism", _DETERMINISM),
         ("granularity", _TEXT),
+        ("expressions", pa.bool_()),
         ("sources", pa.list_(_SOURCE)),
         ("codes", pa.list_(_CODE)),
         ("frames", pa.list_(_FRAME)),
@@ -92,6 +94,8 @@ TRACES: Final = _schema(
         ("recorder_version", _TEXT),
     ],
 )
+
+_TRACES_1: Final = traces_1(TRACES).with_metadata({KIND_KEY: b"traces", VERSION_KEY: b"1"})
 
 DOCUMENTS: Final = _schema(
     "documents",
@@ -265,8 +269,18 @@ def check_schema(schema: pa.Schema, expected: pa.Schema) -> None:
         raise ShardCorrupt(f"the table's columns are not those of its version: {', '.join(different) or schema.names}")
 
 
+def current(table: pa.Table, expected: pa.Schema) -> pa.Table:
+    """Return a stored table in the schema of today. Raises ``ShardCorrupt`` for what no reader is kept of."""
+    found = table.schema.metadata or {}
+    if expected is TRACES and (found.get(KIND_KEY), found.get(VERSION_KEY)) == (b"traces", b"1"):
+        check_schema(table.schema, _TRACES_1)
+        return upgraded(table, TRACES)
+    check_schema(table.schema, expected)
+    return table
+
+
 def _from_table(codec: _Codec[T], table: pa.Table) -> Iterator[T]:
-    check_schema(table.schema, codec.schema)
+    table = current(table, codec.schema)
     plain = [name for name in table.column_names if name != "events"]
     events = events_from_array(table.column("events")) if "events" in table.column_names else None
     for row in table.select(plain).to_pylist():

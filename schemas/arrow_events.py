@@ -4,22 +4,32 @@ from __future__ import annotations  # pyarrow's types take parameters in its stu
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
 from schemas.errors import ShardCorrupt
-from schemas.trace_record import EVENT_KINDS, Event
+from schemas.trace_record import EVENT_KINDS, Event, Instruction, Place
+
+T = TypeVar("T")
 
 _BINDING: Final = pa.struct([("name", pa.string()), ("value", pa.large_string())])
+_FACTS: Final[list[tuple[str, pa.DataType]]] = [
+    ("kind", pa.string()),
+    ("frame", pa.int64()),
+    ("line", pa.int64()),
+    ("set", pa.list_(_BINDING)),
+    ("deleted", pa.list_(pa.string())),
+    ("value", pa.large_string()),
+]
 _EVENT: Final = pa.struct(
     [
-        ("kind", pa.string()),
-        ("frame", pa.int64()),
-        ("line", pa.int64()),
-        ("set", pa.list_(_BINDING)),
-        ("deleted", pa.list_(pa.string())),
-        ("value", pa.large_string()),
+        *_FACTS,
+        ("column", pa.int64()),
+        ("end_line", pa.int64()),
+        ("end_column", pa.int64()),
+        ("offset", pa.int64()),
+        ("opname", pa.string()),
     ]
 )
 _Nested = Any
@@ -27,6 +37,8 @@ _Nested = Any
 
 EVENTS: Final = pa.list_(_EVENT)
 """Type of the ``events`` column."""
+EVENTS_1: Final = pa.list_(pa.struct(_FACTS))
+"""Type that it had in version 1."""
 
 
 def _offsets(sizes: Iterable[int]) -> pa.Int32Array:
@@ -43,6 +55,18 @@ def _bindings(events: Sequence[Event]) -> pa.ListArray[Any]:
     return pa.ListArray.from_arrays(_offsets(len(event.set) for event in events), _struct(_BINDING, [names, values]))
 
 
+def _parts(rows: Iterable[tuple[Any, ...] | None], kinds: Sequence[pa.DataType]) -> list[pa.Array[Any]]:
+    """Return a column per part of tuples of which any may be missing."""
+    found = list(rows)
+    return [pa.array((row and row[part] for row in found), kind) for part, kind in enumerate(kinds)]
+
+
+def _joined(make: type[T], columns: Sequence[_Nested]) -> Iterator[T | None]:
+    """Yield what ``_parts`` took apart."""
+    rows = zip(*(column.to_pylist() for column in columns), strict=True)
+    return (None if None in row else make(*row) for row in rows)
+
+
 def events_to_array(rows: Sequence[Sequence[Event]]) -> pa.ListArray[Any]:
     """Return one list of events per row, of type ``EVENTS``."""
     events = list(chain.from_iterable(rows))
@@ -54,6 +78,8 @@ def events_to_array(rows: Sequence[Sequence[Event]]) -> pa.ListArray[Any]:
         _bindings(events),
         pa.ListArray.from_arrays(_offsets(len(event.deleted) for event in events), deleted),
         pa.array((event.value for event in events), pa.large_string()),
+        *_parts((event.place for event in events), (pa.int64(), pa.int64(), pa.int64())),
+        *_parts((event.instruction for event in events), (pa.int64(), pa.string())),
     ]
     return pa.ListArray.from_arrays(_offsets(len(row) for row in rows), _struct(_EVENT, columns))
 
@@ -76,12 +102,12 @@ def _sets(array: _Nested) -> Iterator[dict[str, str]]:
 
 
 def _events(array: _Nested) -> list[Event]:
-    kinds, frames, lines, sets, deleted, values = array.flatten()
+    kinds, frames, lines, sets, deleted, values, *parts = array.flatten()
     unknown = set(kinds.unique().to_pylist()) - set(EVENT_KINDS)
     if unknown:
         raise ShardCorrupt(f"events have kinds {sorted(map(str, unknown))}; allowed are {', '.join(EVENT_KINDS)}")
     columns = (kinds.to_pylist(), frames.to_pylist(), lines.to_pylist(), _sets(sets))
-    rest = (map(tuple, _lists(deleted)), values.to_pylist())
+    rest = (map(tuple, _lists(deleted)), values.to_pylist(), _joined(Place, parts[:3]), _joined(Instruction, parts[3:]))
     return [Event(*row) for row in zip(*columns, *rest, strict=True)]
 
 

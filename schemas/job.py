@@ -2,13 +2,19 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.base import Model, digest
 from schemas.limits import Limits
 
 JobKind = Literal["function", "doctest", "program"]
-Granularity = Literal["line"]
+Granularity = Literal["line", "opcode"]
+
+
+def check_details(granularity: Granularity, expressions: bool) -> None:
+    """Raise ``ValueError`` for two that exclude each other: sites of expressions are instructions, too."""
+    if expressions and granularity != "line":
+        raise ValueError(f"expressions are recorded at granularity line, not {granularity}: choose one of the two")
 
 
 class Provenance(Model):
@@ -67,14 +73,24 @@ class TraceJob(Model):
     blocked_modules: tuple[str, ...] = ()
     """Modules that refuse to be imported while ``module`` executes (its C twins, with ``--pure``)."""
     granularity: Granularity = "line"
+    expressions: bool = False
+    """Record the values of expressions between the lines; not at granularity ``opcode``."""
     seed: int = 0
     """Seed of the ``random`` module before each input."""
     recorder_version: str
     provenance: Provenance
 
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "TraceJob":
+        check_details(self.granularity, self.expressions)
+        return self
+
     def identity(self) -> dict[str, Any]:
         """Return what the job's id is computed from: everything that can change the events, but the inputs."""
-        return self.model_dump(mode="json", exclude={"inputs", "provenance"})
+        identity = self.model_dump(mode="json", exclude={"inputs", "provenance"})
+        if not self.expressions:
+            del identity["expressions"]  # older than the field: ids stay as they were
+        return identity
 
     def job_id(self) -> str:
         """Return the id: equal for equal code, settings and recorder, whatever the inputs and their batching."""

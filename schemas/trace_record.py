@@ -1,31 +1,56 @@
 """The lossless record of one run: facts as the recorder saw them. Every text is a pure function of it."""
 
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from schemas.base import Model
 from schemas.job import Granularity, JobKind, Provenance
 
-RECORD_VERSION: Final = 1
+RECORD_VERSION: Final = 2
 
 RecordKind = Literal[JobKind, "test"]
 """``test``: one test of a suite; it belongs to no ``TraceJob``."""
 
-EventKind = Literal["call", "line", "return", "yield", "resume", "exception", "unwind"]
+EventKind = Literal["call", "line", "return", "yield", "resume", "exception", "unwind", "expression", "opcode"]
 EVENT_KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
+
+DETAIL_KINDS: Final[frozenset[EventKind]] = frozenset({"expression", "opcode"})
+"""Events between those of lines, recorded only where they were asked for."""
+VALUE_KINDS: Final[frozenset[EventKind]] = frozenset({"return", "yield", "exception", "expression"})
+"""Events with a value; the others have none."""
 
 OutcomeLabel = Literal["returned", "raised", "exited", "event_limit", "byte_limit", "timeout", "killed"]
 OUTCOMES: Final[tuple[OutcomeLabel, ...]] = get_args(OutcomeLabel)
 
 DeterminismLabel = Literal["verified", "differs", "perturbed", "unchecked"]
 
-ElisionKind = Literal["untraced_call", "no_source", "tracer_removed", "loop", "stepped_over", "cut"]
+ElisionKind = Literal["untraced_call", "no_source", "tracer_removed", "no_expressions", "loop", "stepped_over", "cut"]
 ELISION_KINDS: Final[tuple[ElisionKind, ...]] = get_args(ElisionKind)
 VIEW_ELISIONS: Final[frozenset[ElisionKind]] = frozenset({"loop", "stepped_over", "cut"})
 """What a view left out of a record; the other kinds are the recorder's."""
 
 MAIN_PATH: Final = "<main>"
 """Path of the source that holds ``main``, the caller of a ``function`` job's call expression."""
+
+
+class Place(NamedTuple):
+    """Where something stands within its file, beside its first line; columns in characters from 0."""
+
+    column: int
+    """Of its first character. Null where there is no place."""
+    end_line: int
+    """Its last line. Null where there is no place."""
+    end_column: int
+    """Of the first character after it. Null where there is no place."""
+
+
+class Instruction(NamedTuple):
+    """One bytecode instruction of the frame's code."""
+
+    offset: int
+    """In bytes. Null but for ``opcode``."""
+    opname: str
+    """As ``dis`` names it, without its argument. Null but for ``opcode``."""
 
 
 @dataclass(slots=True)
@@ -42,7 +67,12 @@ class Event:
     deleted: tuple[str, ...] = ()
     """Names that the frame no longer has."""
     value: str | None = None
-    """``return`` and ``yield``: the value. ``exception``: the (type, value, traceback) triple."""
+    """``return``, ``yield`` and ``expression``: the value. ``exception``: the (type, value, traceback) triple."""
+    place: Place | None = None
+    """``expression``: where it stands. ``opcode``: where what it is compiled from stands, from 3.11 on, if known.
+    Stored as ``column``, ``end_line`` and ``end_column``."""
+    instruction: Instruction | None = None
+    """``opcode``: what runs next. Stored as ``offset`` and ``opname``."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -157,7 +187,7 @@ class Counts:
 class TraceRecord(Model):
     """One input's run. Replaying ``set``/``deleted`` per frame gives the locals at every event."""
 
-    record_version: Literal[1] = RECORD_VERSION
+    record_version: Literal[2] = RECORD_VERSION
     trace_id: str
     """Of the job and this input."""
     job_id: str
@@ -174,6 +204,9 @@ class TraceRecord(Model):
     outcome: Outcome
     determinism: Determinism
     granularity: Granularity = "line"
+    """``opcode``: there is an event before each instruction, too."""
+    expressions: bool = False
+    """Whether there is an event for the value of each expression of interest."""
     sources: tuple[SourceChunk, ...]
     """Chunks in order of file, then line: the module's first, ``<main>`` last."""
     codes: tuple[Code, ...]

@@ -23,7 +23,7 @@ from schemas.failure import FAILURE_VERSION, Failure
 from schemas.job import Provenance
 from schemas.limits import Limits
 from schemas.manifest import MANIFEST_VERSION, ShardFile, ShardManifest
-from schemas.trace_record import RECORD_VERSION, TraceRecord
+from schemas.trace_record import RECORD_VERSION, Instruction, Place, TraceRecord
 from tracegen.guest import wire
 from tracegen.guest.version import WIRE_VERSION
 
@@ -94,6 +94,10 @@ def choices(hint: Any) -> tuple[str, ...]:
     return next((found for part in get_args(hint) if (found := choices(part))), ())
 
 
+_PARTS: Final = (Place, Instruction)
+"""Of events, whose fields stand among the event's own."""
+
+
 def prose(text: str | None) -> str:
     """Return a docstring in Markdown's spelling."""
     return (text or "").replace("``", "`")
@@ -149,7 +153,8 @@ def _structs(schema: pa.Schema, model: type) -> Iterator[str]:
         yield from ("", f"### {', '.join(f'`{column.name}`' for column in columns)}", "", prose(inspect.getdoc(inner)))
         yield from ("", "| field | type | meaning |", "|---|---|---|")
         for part in (kind.field(index) for index in range(kind.num_fields)):
-            yield f"| `{part.name}` | {type_name(part.type)} | {meaning(inner, part.name)} |"
+            holder = next(one for one in (inner, *_PARTS) if part.name in get_type_hints(one))
+            yield f"| `{part.name}` | {type_name(part.type)} | {meaning(holder, part.name)} |"
 
 
 def _json_file(title: str, model: type) -> Iterator[str]:

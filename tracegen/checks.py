@@ -6,13 +6,22 @@ from typing import Final
 from schemas.document import RenderedDocument, document_id
 from schemas.errors import ParseError
 from schemas.special_tokens import CALL_SEP, EXCEPTION_SEP, LINE_SEP, RETURN_SEP
-from schemas.trace_record import ELISION_KINDS, EVENT_KINDS, OUTCOMES, VIEW_ELISIONS, EventKind, TraceRecord
+from schemas.trace_record import (
+    DETAIL_KINDS,
+    ELISION_KINDS,
+    EVENT_KINDS,
+    OUTCOMES,
+    VALUE_KINDS,
+    VIEW_ELISIONS,
+    Event,
+    TraceRecord,
+)
+from tracegen.lines import line_record
 from tracegen.render import PARSERS, RENDERERS
 from tracegen.render.cwm import FRAME_TYPES, frames_nest
 from tracegen.render.parsed import ParsedEvent, ParsedTrace
 from tracegen.replay import replay
 
-_WITH_VALUE: Final[frozenset[EventKind]] = frozenset({"return", "yield", "exception"})
 _CWM_KINDS: Final = {CALL_SEP: "call", LINE_SEP: "line", RETURN_SEP: "return", EXCEPTION_SEP: "exception"}
 
 
@@ -62,10 +71,25 @@ def _replay_problems(record: TraceRecord) -> Iterator[str]:
             yield f"event {index} deletes {', '.join(unknown)}, which frame {event.frame} does not have"
         state.difference_update(event.deleted)
         state.update(event.set)
-        if (event.value is None) == (event.kind in _WITH_VALUE):
+        if (event.value is None) == (event.kind in VALUE_KINDS):
             yield f"event {index}, a {event.kind}, has {'no' if event.value is None else 'a'} value"
+        yield from _detail_problems(record, index, event)
     if entered < len(record.frames):
         yield f"frame {entered + 1} has no event"
+
+
+def _detail_problems(record: TraceRecord, index: int, event: Event) -> Iterator[str]:
+    wanted = (event.kind == "expression" and record.expressions) or (
+        event.kind == "opcode" and record.granularity == "opcode"
+    )
+    if event.kind in DETAIL_KINDS and not wanted:
+        yield f"event {index} is an {event.kind}, which the record says it does not have"
+    if (event.instruction is not None) != (event.kind == "opcode"):
+        yield f"event {index}, a {event.kind}, has {'no' if event.instruction is None else 'an'} instruction"
+    if (event.kind == "expression" and event.place is None) or (event.place and event.kind not in DETAIL_KINDS):
+        yield f"event {index}, a {event.kind}, has {'no' if event.place is None else 'a'} place"
+    if event.kind == "expression" and (event.set or event.deleted):
+        yield f"event {index}, an expression, tells of names"
 
 
 def _elision_problems(record: TraceRecord) -> Iterator[str]:
@@ -142,7 +166,7 @@ def _cwm_events(events: Iterable[ParsedEvent]) -> Iterator[Facts]:
 
 
 def _cwm_wanted(shown: TraceRecord) -> Iterator[Facts]:
-    for event, state in replay(shown.events):
+    for event, state in replay(line_record(shown).events):
         kind = _CWM_KINDS[FRAME_TYPES[event.kind]]
         if kind in ("call", "line"):
             yield kind, None, _pairs(state)
@@ -151,9 +175,9 @@ def _cwm_wanted(shown: TraceRecord) -> Iterator[Facts]:
 
 
 def _compact_events(events: Iterable[ParsedEvent]) -> Iterator[Facts]:
-    return ((one.kind, one.frame, one.line, one.value, _pairs(one.state)) for one in events)
+    return ((one.kind, one.frame, one.line, one.value, _pairs(one.state), one.place, one.instruction) for one in events)
 
 
 def _compact_wanted(shown: TraceRecord) -> Iterator[Facts]:
     for event, state in replay(shown.events):
-        yield event.kind, event.frame, event.line, event.value, _pairs(state)
+        yield event.kind, event.frame, event.line, event.value, _pairs(state), event.place, event.instruction

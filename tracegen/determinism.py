@@ -58,7 +58,7 @@ def _lines(run: Run) -> list[bytes]:
 
 
 def _events(lines: list[bytes]) -> int:
-    return sum(line[2:3] in b"clrysxu" and line[3:4] == b'"' for line in lines)
+    return sum(line[2:3] in b"clrysxueo" and line[3:4] == b'"' for line in lines)
 
 
 def _label(run: Run) -> str:

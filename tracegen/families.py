@@ -46,7 +46,7 @@ def run_family(pool: Pool, jobs: Sequence[TraceJob], members: Sequence[Member]) 
 
 
 def _payload(jobs: Sequence[TraceJob], members: Sequence[Member]) -> bytes:
-    shared: dict[str, Any] = json.loads(payload(jobs[0], [0], traced=True))
+    shared: dict[str, Any] = json.loads(payload(jobs[0], [0], traced=members[0][1]))
     shared["members"] = [
         {"entry": jobs[index].entry, "inputs": [jobs[index].inputs[0].model_dump(mode="json")], "traced": traced}
         for index, traced in members

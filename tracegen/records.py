@@ -95,6 +95,7 @@ def _record(
         outcome=outcome,
         determinism=determinism,
         granularity=job.granularity,
+        expressions=job.expressions,
         sources=record_chunks(job, item.text, segment.sources),
         codes=tuple(segment.codes),
         frames=tuple(segment.frames),

@@ -102,8 +102,18 @@ class TraceRunner:
 
 def _family_runs(pool: Pool, jobs: Sequence[TraceJob], members: Sequence[Member]) -> dict[Member, Run]:
     """Return the run of every member, from the family or, where that has none, by itself."""
-    found = run_family(pool, jobs, members)
+    found: dict[Member, Run] = {}
+    for alike in _compiled_alike(jobs, members):
+        found |= run_family(pool, jobs, alike)
     for index, traced in members:
         if (index, traced) not in found:
             found[index, traced] = run_inputs(pool, jobs[index], [0], traced=traced)[0]
     return found
+
+
+def _compiled_alike(jobs: Sequence[TraceJob], members: Sequence[Member]) -> list[list[Member]]:
+    """Divide members by the module that they need: an untraced run of a job with expressions has no sites."""
+    if not jobs[0].expressions:
+        return [list(members)] if members else []
+    kinds = [[member for member in members if member[1] == traced] for traced in (True, False)]
+    return [kind for kind in kinds if kind]

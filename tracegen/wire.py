@@ -19,6 +19,7 @@ from schemas.trace_record import (
 )
 from tracegen.guest.version import WIRE_VERSION
 from tracegen.guest.wire import EVENTS, SHORTEST_PATCHED
+from tracegen.wire_details import Details, whole
 
 
 @dataclass(slots=True)
@@ -69,6 +70,8 @@ class Segment:
     node: str = ""
     """Of a test suite: the test's name."""
     phases: list[Phase] = field(default_factory=list)
+    details: Details = field(default_factory=Details)
+    """Of expressions and instructions."""
     texts: dict[int, dict[str, str]] = field(default_factory=dict)
     """Per frame, the last long text of each name: what a patch is of."""
 
@@ -147,28 +150,37 @@ def _decode(line: bytes) -> list[Any]:
 
 def _take(segment: Segment, row: list[Any]) -> None:
     tag = row[0]
-    if tag in EVENTS:
-        segment.events.append(_event(segment, row))
+    if tag == "e":
+        segment.events.append(_of_known_frame(segment, segment.details.expression(row)))
+    elif tag == "o":
+        event = _of_known_frame(segment, _event(segment, row))
+        segment.events.append(segment.details.complete(event, segment.frames[event.frame - 1].code))
+    elif tag in EVENTS:
+        segment.events.append(_of_known_frame(segment, _event(segment, row)))
+    elif tag == "L":
+        segment.details.add_place(row)
+    elif tag == "B":
+        segment.details.add_table(row)
     elif tag == "F":
         _, uid, parent, code, thread = row
-        if uid != len(segment.frames) + 1 or not 0 <= _int(code) < len(segment.codes) or not 0 <= _int(parent) < uid:
+        if uid != len(segment.frames) + 1 or not 0 <= whole(code) < len(segment.codes) or not 0 <= whole(parent) < uid:
             raise ValueError("frame out of order")
-        segment.frames.append(Frame(uid, parent or None, code, _int(thread)))
+        segment.frames.append(Frame(uid, parent or None, code, whole(thread)))
     elif tag == "C":
         _, path, name, first_line, def_line, flags = row
         flags = tuple(_text(flag) for flag in flags)
-        segment.codes.append(Code(_text(path), _text(name), _int(first_line), _int(def_line), flags))
+        segment.codes.append(Code(_text(path), _text(name), whole(first_line), whole(def_line), flags))
     elif tag == "S":
         _, path, first_line, text = row
-        segment.sources.append(SourceChunk(_text(path), _int(first_line), _text(text)))
+        segment.sources.append(SourceChunk(_text(path), whole(first_line), _text(text)))
     elif tag == "X":
         _, kind, event, frame, name, count = row
         if kind not in ELISION_KINDS or kind in VIEW_ELISIONS:
             raise ValueError("unknown kind of elision")
-        segment.elisions.append(Elision(kind, _int(event), _int(frame), _text(name), _int(count)))
+        segment.elisions.append(Elision(kind, whole(event), whole(frame), _text(name), whole(count)))
     elif tag == "P":
         _, when, before, outcome, detail = row
-        segment.phases.append(Phase(_text(when), _int(before), _text(outcome), _text(detail)))
+        segment.phases.append(Phase(_text(when), whole(before), _text(outcome), _text(detail)))
     else:
         segment.ended = _ending(row)
 
@@ -181,11 +193,17 @@ def _event(segment: Segment, row: list[Any]) -> Event:
     changed = _changed(segment, frame, row[3]) if len(row) > 3 else {}
     deleted: list[str] = row[4] if len(row) > 4 else []
     value: str | None = row[5] if len(row) > 5 else None
-    if not 1 <= _int(frame) <= len(segment.frames) or not (value is None or type(value) is str):
-        raise ValueError("no such frame, or a value that is not text")
+    if type(value) is not str and value is not None:
+        raise ValueError("a value is not text")
     if not all(type(name) is str for name in deleted):
         raise ValueError("a deleted name is not text")
-    return Event(cast(Any, EVENTS[tag]), frame, _int(line or 0), changed, tuple(deleted), value)
+    return Event(cast(Any, EVENTS[tag]), frame, whole(line or 0), changed, tuple(deleted), value)
+
+
+def _of_known_frame(segment: Segment, event: Event) -> Event:
+    if not 1 <= whole(event.frame) <= len(segment.frames):
+        raise ValueError("no such frame")
+    return event
 
 
 def _changed(segment: Segment, frame: int, row: dict[str, Any]) -> dict[str, str]:
@@ -199,7 +217,7 @@ def _patched(old: str, text: Any) -> str:
     if type(text) is str:
         return text
     start, end, middle = text
-    if not 0 <= _int(start) <= len(old) - _int(end) or end < 0:
+    if not 0 <= whole(start) <= len(old) - whole(end) or end < 0:
         raise ValueError("a patch reaches beyond the text that it is of")
     return old[:start] + _text(middle) + old[len(old) - end :]
 
@@ -212,20 +230,14 @@ def _ending(row: list[Any]) -> Ending | Refusal:
         raise ValueError("unknown tag")
     _, label, exit_code, final, expectations, out, err = row
     rows = tuple(Expectation(_text(a), _text(b), _text(c), bool(d)) for a, b, c, d in expectations)
-    exit_code = None if exit_code is None else _int(exit_code)
+    exit_code = None if exit_code is None else whole(exit_code)
     final = None if final is None else _text(final)
     return Ending(_text(label), exit_code, final, rows, _output(out), _output(err))
 
 
 def _output(row: list[Any]) -> Output:
     text, cut, escaped = row
-    return Output(_text(text), _int(cut), bool(escaped))
-
-
-def _int(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError(f"expected a whole number, not {value!r}")
-    return value
+    return Output(_text(text), whole(cut), bool(escaped))
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pipelines.cli import INTERRUPTED
 from pipelines.config import RECIPE_NAME, RunConfig, build_config, load_recipe
@@ -10,6 +10,7 @@ from pipelines.functions import run_functions
 from pipelines.report import RunReport, report_lines
 from sandboxes.backends import BACKENDS
 from schemas.errors import UsageError
+from schemas.job import Granularity
 from schemas.limits import Limits
 from tracegen.sources.base import ROW_FORMS
 
@@ -36,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", metavar="IMAGE", help="image to start from")
     parser.add_argument("--check", choices=["full", "rerun", "none"], help="of determinism (default: full)")
     parser.add_argument("--pure", action="store_true", default=None, help="refuse C twins of the traced module")
+    parser.add_argument("--granularity", choices=get_args(Granularity), help="of events (default: line)")
+    parser.add_argument("--expressions", action="store_true", default=None, help="record values between the lines")
     parser.add_argument("--trace-package", dest="trace_packages", action="append", metavar="NAME", help="repeatable")
     parser.add_argument(
         "--column", dest="columns", action="append", metavar="OURS=THEIRS", help="e.g. code=files[].content; repeatable"

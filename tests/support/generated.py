@@ -15,7 +15,9 @@ from schemas.trace_record import (
     Event,
     EventKind,
     Frame,
+    Instruction,
     Outcome,
+    Place,
     SourceChunk,
     TraceRecord,
 )
@@ -47,6 +49,7 @@ TEXTS = (
     | st.integers(-5, 5).map(repr)
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 )
+COLUMNS = st.integers(0, 40)
 NAMES = (".0", "a", "b", "x", "é", "__x", "変数")
 LINES = st.sampled_from((*NASTY, "def f(a):", "    return a  # << START_OF_TRACE", '@ "m.py" 1', "3 x", "\t"))
 
@@ -69,8 +72,11 @@ class Simulated:
 
 
 class _Program:
-    def __init__(self, draw: st.DrawFn, codes: tuple[Code, ...], lengths: tuple[int, ...]) -> None:
+    def __init__(
+        self, draw: st.DrawFn, codes: tuple[Code, ...], lengths: tuple[int, ...], details: tuple[str, ...]
+    ) -> None:
         self.draw = draw
+        self.details = details
         self.codes = codes
         self.lengths = lengths
         self.frames: list[Frame] = []
@@ -90,7 +96,11 @@ class _Program:
             name: text for name, text in running.locals.items() if name in deleted or running.told.get(name) != text
         }
         running.told = dict(running.locals)
-        self.events.append(Event(kind, running.uid, line, bound, deleted, value))
+        event = Event(kind, running.uid, line, bound, deleted, value)
+        if kind == "opcode":
+            event.instruction = Instruction(2 * self.draw(COLUMNS), self.draw(st.sampled_from(("NOP", "CALL", "<0>"))))
+            event.place = self.draw(st.sampled_from((None, Place(3, line, 5), Place(0, line + 1, 2))))
+        self.events.append(event)
         self.states.append(dict(running.locals))
 
     def _moved(self, running: _Running, name: str) -> bool:
@@ -109,7 +119,7 @@ class _Program:
         stack = self.stacks.setdefault(thread, [])
         choices = ["call", "call"]
         if stack:
-            choices += ["line"] * 5 + ["exception", "return", "unwind", "yield"]
+            choices += ["line"] * 5 + ["exception", "return", "unwind", "yield", *self.details]
         if self.suspended:
             choices += ["resume"] * 3
         choice = self.draw(st.sampled_from(choices))
@@ -121,10 +131,21 @@ class _Program:
             self.emit("resume", running)
         elif choice == "line":
             self.emit("line", stack[-1])
+        elif choice == "opcode":
+            self.emit("opcode", stack[-1])
+        elif choice == "expression":
+            self._value(stack[-1])
         elif choice == "exception":
             self.emit("exception", stack[-1], self.draw(TEXTS))
         else:
             self._leave(stack, choice)
+
+    def _value(self, running: _Running) -> None:
+        code = self.codes[running.code]
+        line = code.first_line + self.draw(st.integers(0, self.lengths[running.code] - 1))
+        place = Place(self.draw(COLUMNS), line + self.draw(st.integers(0, 2)), self.draw(COLUMNS))
+        self.events.append(Event("expression", running.uid, line, value=self.draw(TEXTS), place=place))
+        self.states.append(dict(running.told))
 
     def _call(self, stack: list[_Running], thread: int) -> None:
         uid = len(self.frames) + 1
@@ -169,7 +190,8 @@ def simulations(
         chunks.append(SourceChunk(path, first, "\n".join(lines) + end))
         codes.append(Code(path, f"C.f{number}", first, first + draw(st.integers(0, len(lines) - 1)), ()))
         lengths.append(len(lines))
-    program = _Program(draw, tuple(codes), tuple(lengths))
+    details = draw(st.sampled_from(((), ("expression",) * 3, ("opcode",) * 3)))
+    program = _Program(draw, tuple(codes), tuple(lengths), details)
     for _ in range(draw(st.integers(0, 60 if loops else 30))):
         program.step(draw(st.integers(0, threads - 1)))
     count = len(program.events)
@@ -185,6 +207,8 @@ def simulations(
             st.sampled_from((Outcome("returned"), Outcome("killed", signal=9), Outcome("exited", exit_code=3)))
         ),
         determinism=Determinism("unchecked"),
+        granularity="opcode" if "opcode" in details else "line",
+        expressions="expression" in details,
         sources=tuple(chunks),
         codes=tuple(codes),
         frames=tuple(program.frames),

@@ -5,14 +5,28 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from sandboxes.interpreters import Interpreter
+from sandboxes.interpreters import Interpreter, installed
 
 ROOT = Path(__file__).parents[2]
 
 
 def run_oracle(interpreter: Interpreter, programs: list[tuple[str, str]]) -> dict[str, Any]:
     """Run programs under the naive oracle in an interpreter; see ``tests/support/oracle.py``."""
-    command = [interpreter.executable, str(ROOT / "tests/support/oracle.py"), str(ROOT / "tracegen")]
+    return _run(interpreter, "oracle.py", programs)
+
+
+def run_detail_oracle(interpreter: Interpreter, programs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Run programs with expressions and with opcodes; see ``tests/support/detail_oracle.py``."""
+    return _run(interpreter, "detail_oracle.py", programs)
+
+
+def newest() -> Interpreter:
+    """Return the newest Python of this machine."""
+    return max(installed(), key=lambda found: [int(part) for part in found.version.split(".")[:2]])
+
+
+def _run(interpreter: Interpreter, oracle: str, programs: list[tuple[str, str]]) -> dict[str, Any]:
+    command = [interpreter.executable, str(ROOT / "tests/support" / oracle), str(ROOT / "tracegen")]
     done = subprocess.run(command, input=json.dumps(programs), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

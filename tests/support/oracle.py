@@ -73,7 +73,7 @@ def replayed(lines: List[List[Any]]) -> Iterator[Tuple[str, int, int, Dict[str, 
     """Yield (tag, uid, line, locals) per event line."""
     frames: Dict[int, Dict[str, str]] = {}
     for row in lines:
-        if row[0] not in "clrysxu":
+        if row[0] not in "clrysxuo":
             continue
         tag, uid, line = row[:3]
         state = frames.setdefault(uid, {})

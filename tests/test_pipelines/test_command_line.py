@@ -65,6 +65,30 @@ def test_a_run_writes_its_rows_and_says_so_and_the_next_ends_at_once(tmp_path: P
     assert json.loads(from_recipe.stdout)["done_now"] == 0
 
 
+@pytest.mark.parametrize(
+    ("flags", "kind"), [(["--expressions"], "expression"), (["--granularity", "opcode"], "opcode")]
+)
+def test_details_are_stored_validated_and_part_of_the_ids(tmp_path: Path, flags: list[str], kind: str) -> None:
+    source, out = corpus(tmp_path / "numbers.jsonl", 2, "def f(x):\n    return abs(x) + 1"), tmp_path / "out"
+    done = run("functions", source, "-o", out, "--sandbox", "process", *flags)
+    assert done.returncode == 0, done.stderr
+    found = list(read_traces(out))
+    assert all(any(event.kind == kind for event in record.events) for record in found)
+    assert {record.determinism.label for record in found} == {"verified"}
+    checked = run("dataset", "validate", out)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    refused = run("functions", source, "-o", out, "--sandbox", "process")
+    assert refused.returncode == 2
+    assert flags[0].strip("-") in refused.stderr
+
+
+def test_expressions_of_a_call_are_shown() -> None:
+    done = run("trace", "examples/shop.py", "total({'tea': 250}, {})", "--expressions")
+    assert done.returncode == 0, done.stderr
+    assert "price * percent" in done.stdout
+    assert "→ 0" in done.stdout or "-> 0" in done.stdout
+
+
 def test_a_larger_limit_continues_and_a_smaller_one_counts_the_rest_as_unplanned(tmp_path: Path) -> None:
     source, out = corpus(tmp_path / "numbers.jsonl", 8), tmp_path / "out"
 
@@ -135,6 +159,10 @@ def test_hostile_programs_end_as_labelled_rows(tmp_path: Path) -> None:
         (["functions", "a.py", "-o", "out", "--wall-seconds", "none"], 2, "limits.wall_seconds"),
         (["functions", "a.py", "nowhere()", "-o", "out"], 2, "nowhere"),
         (["functions", "a.py", "-o", "out", "--workers", "3"], 2, "--executor ray"),
+        (["functions", "a.py", "-o", "out", "--expressions", "--granularity", "opcode"], 2, "choose one of the two"),
+        (["trace", "a.py", "f(1)", "--expressions", "--granularity", "opcode"], 2, "choose one of the two"),
+        (["trace", "a.py", "f(1)", "--granularity", "opcode"], 2, "--renderer: compact"),
+        (["trace", "a.py", "f(1)", "--expressions", "--renderer", "cwm"], 2, "terminal, annotated, compact"),
         (["functions", "--recipe", "absent"], 2, "demo"),
         (["functions", "--recipe", "odd.yaml"], 2, "colour: no such field"),
         (["functions", "--recipe", "list.yaml"], 2, "mapping"),

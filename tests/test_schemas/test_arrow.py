@@ -1,6 +1,7 @@
 """Tables keep every record, document and failure exactly, and refuse what they do not know."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
@@ -22,8 +23,10 @@ from schemas.trace_record import (
     Event,
     Expectation,
     Frame,
+    Instruction,
     Outcome,
     Output,
+    Place,
     SourceChunk,
     TraceRecord,
 )
@@ -53,6 +56,8 @@ EVENT = st.builds(
     set=st.dictionaries(TEXT, TEXT, max_size=3),
     deleted=some(TEXT),
     value=maybe(TEXT),
+    place=maybe(st.builds(Place, INT, INT, INT)),
+    instruction=maybe(st.builds(Instruction, INT, TEXT)),
 )
 OUTPUT = st.builds(Output, text=TEXT, bytes_cut=INT, escaped=st.booleans())
 RECORD = st.builds(
@@ -66,6 +71,8 @@ RECORD = st.builds(
     expected=some(st.builds(Expectation, TEXT, TEXT, TEXT, st.booleans())),
     outcome=st.builds(Outcome, st.sampled_from(OUTCOMES), maybe(INT), maybe(INT)),
     determinism=st.builds(Determinism, st.sampled_from(["verified", "differs", "perturbed", "unchecked"]), maybe(TEXT)),
+    granularity=st.sampled_from(["line", "opcode"]),
+    expressions=st.booleans(),
     sources=some(st.builds(SourceChunk, TEXT, INT, TEXT)),
     codes=some(st.builds(Code, TEXT, TEXT, INT, INT, some(TEXT))),
     frames=some(st.builds(Frame, INT, maybe(INT), INT, INT)),
@@ -122,6 +129,43 @@ def test_records_survive_the_round_trip_also_from_a_slice(records: list[TraceRec
     assert table.schema.equals(arrow.TRACES, check_metadata=True)
     assert list(arrow.records_from_table(table)) == records
     assert list(arrow.records_from_table(table.slice(start))) == records[start:]
+
+
+def version_1(records: list[TraceRecord]) -> pa.Table:
+    """Return the table that version 1 wrote: no column of expressions, and six fields of an event."""
+    table = arrow.records_to_table(records).drop_columns(["expressions"])
+    place = table.column_names.index("events")
+    old = pa.list_(pa.struct([table.schema.field("events").type.value_type.field(index) for index in range(6)]))
+    stored: Any = table.column("events").to_pylist()
+    facts = [
+        [[{key: row[key] for key in ("kind", "frame", "line", "set", "deleted", "value")} for row in rows]]
+        for rows in stored
+    ]
+    events = pa.chunked_array([pa.array(rows, old) for rows in facts], type=cast(Any, old))
+    table = table.set_column(place, pa.field("events", old), events)
+    ones = pa.array([1] * len(records), pa.int64())
+    table = table.set_column(0, table.schema.field("record_version"), ones)
+    return table.replace_schema_metadata({arrow.KIND_KEY: b"traces", arrow.VERSION_KEY: b"1"})
+
+
+@SLOW_TO_BUILD
+@given(st.lists(RECORD, max_size=3))
+def test_version_1_is_read(records: list[TraceRecord]) -> None:
+    plain = [
+        record.model_copy(
+            update={
+                "expressions": False,
+                "events": tuple(replace(event, place=None, instruction=None) for event in record.events),
+            }
+        )
+        for record in records
+    ]
+    assert list(arrow.records_from_table(version_1(plain))) == plain
+
+
+def test_a_missing_column_of_version_1_is_corrupt() -> None:
+    with pytest.raises(ShardCorrupt, match="stdout"):
+        list(arrow.records_from_table(version_1([]).drop_columns(["stdout"])))
 
 
 @SLOW_TO_BUILD

@@ -14,6 +14,7 @@ from records import build, code
 from schemas.document import Segment
 from schemas.trace_record import Elision, TraceRecord
 from tracegen.documents import render_documents
+from tracegen.lines import line_record
 from tracegen.render import get_renderer
 from tracegen.render.prose import CUT, EMPTY, VALUE_CHARACTERS, narration
 from tracegen.render.source_lines import SourceLines
@@ -72,6 +73,7 @@ def _facts(record: TraceRecord) -> list[set[tuple[str, str]]]:
 
 
 def _check_prose(record: TraceRecord) -> None:
+    record = line_record(record)  # the rest is not told
     facts = _facts(record)
     for index, segments in narration(record):
         if index is None:
@@ -116,7 +118,8 @@ def test_annotated_shows_every_change_and_value(run: Simulated, text: str | None
     for record in _shown(run.record, text):
         segments = get_renderer("annotated").render(record)
         told = [segment.text for segment in segments if segment.role == "state"]
-        assert told == [change.name for step in steps(record) for change in (*step.arrived, *step.effects)]
+        shown = line_record(record, ("opcode",))
+        assert told == [change.name for step in steps(shown) for change in (*step.arrived, *step.effects)]
         notes = [segment.text for segment in segments if segment.text.startswith("# -- ") and " event" in segment.text]
         assert len(notes) >= sum(elision.kind in ("loop", "stepped_over", "cut") for elision in record.elisions)
 

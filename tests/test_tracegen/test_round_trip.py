@@ -4,6 +4,7 @@ from generated import PATIENT, Simulated, simulations
 from hypothesis import given
 
 from schemas.special_tokens import OFFSETS
+from schemas.trace_record import DETAIL_KINDS
 from tracegen.render import RENDERERS, get_renderer
 from tracegen.render.compact_parser import parse_compact
 from tracegen.render.cwm import FRAME_TYPES, frames_nest
@@ -28,14 +29,16 @@ def test_cwm_gives_back_the_state_at_every_call_and_line(run: Simulated) -> None
     assert frames_nest(run.record)
     segments = get_renderer("cwm").render(run.record)
     parsed = parse_cwm(segments)
+    pairs = zip(run.record.events, run.states, strict=True)
+    told = [(event, state) for event, state in pairs if event.kind not in DETAIL_KINDS]
     shown = {
         "<|call_sep|>": "call",
         "<|line_sep|>": "line",
         "<|return_sep|>": "return",
         "<|exception_sep|>": "exception",
     }
-    assert [event.kind for event in parsed.events] == [shown[FRAME_TYPES[event.kind]] for event in run.record.events]
-    for event, raw, state in zip(parsed.events, run.record.events, run.states, strict=True):
+    assert [event.kind for event in parsed.events] == [shown[FRAME_TYPES[event.kind]] for event, _ in told]
+    for event, (raw, state) in zip(parsed.events, told, strict=True):
         if event.kind in ("call", "line"):
             assert _ordered(event.state) == _ordered(state)
         else:

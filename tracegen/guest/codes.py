@@ -127,7 +127,7 @@ class CodeTable:
 
     def __init__(self, wire: WireWriter, file_of: Callable[[FrameType], Optional[SourceFile]]) -> None:
         self._wire = wire
-        self._file_of = file_of
+        self.file_of = file_of
         # By id, with the code kept alive: equal code objects of different files compare equal.
         self.known: Dict[int, Tuple[CodeType, Optional[CodeInfo]]] = {}
         self._chunks: Dict[Tuple[str, Chunk], None] = {}
@@ -143,7 +143,7 @@ class CodeTable:
         return known[1]
 
     def _register(self, frame: FrameType) -> Optional[CodeInfo]:
-        file = self._file_of(frame)
+        file = self.file_of(frame)
         if file is None:
             return None
         code = frame.f_code
@@ -152,6 +152,8 @@ class CodeTable:
             if (file.path, chunk) not in self._chunks:
                 self._chunks[file.path, chunk] = None
                 self._wire.line("S", file.path, chunk.first_line, chunk.text)
+        if file.lacks_sites(code):
+            self._wire.line("X", "no_expressions", self._wire.events - 1, 0, place.name, 1)
         info = file.infos.get(id(code))
         if info is None:
             info = file.infos[id(code)] = CodeInfo(code, _row(file, place.name, code))

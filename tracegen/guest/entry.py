@@ -10,11 +10,13 @@ import platform
 import sys
 import threading
 from types import ModuleType
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Type
 
 from . import rivals
 from .codes import CodeTable
+from .expression_events import ExpressionRecorder
 from .family import Family
+from .opcode_events import OpcodeRecorder
 from .output import Stream
 from .program import CannotTrace, Ended, Program, describe, same_output
 from .recorder import Limits, Recorder
@@ -25,6 +27,13 @@ from .wire import WireWriter
 
 GRACE = 1.0
 """Seconds between the recorder's own deadline and the parent's, which stops what the recorder cannot."""
+
+
+def recorder_class(granularity: str, expressions: bool) -> Type[Recorder]:
+    """Return the recorder for what is to be recorded."""
+    if granularity == "opcode":
+        return OpcodeRecorder
+    return ExpressionRecorder if expressions else Recorder
 
 
 class Job:
@@ -39,6 +48,7 @@ class Job:
         self.limits = Limits(limits["max_events"], limits["max_bytes"], self.seconds)
         sizes = limits["value_characters"], limits["value_items"], limits["value_depth"]
         self.renderer = ValueRenderer(*sizes)
+        self.recorder_class = recorder_class(payload["granularity"], payload["expressions"])
         self.out = Stream(1, limits["output_bytes"])
         self.err = Stream(2, limits["output_bytes"])
         self.threads = threading.active_count()
@@ -105,7 +115,7 @@ class Job:
 
     def _docstring_recorder(self, program: Program, run: Any) -> Callable[[Any], Any]:
         def file_of(frame: Any) -> Any:
-            return run.file_of(frame) or program.file_of(frame)
+            return program.plain(run.file_of(frame)) or program.file_of(frame)
 
         return lambda function: self._record(file_of, function)
 
@@ -113,7 +123,7 @@ class Job:
         if not self.payload["traced"]:
             return function()
         codes = CodeTable(self.wire, file_of)
-        recorder = Recorder(self.wire, codes, self.renderer, self.limits, self._on_limit)
+        recorder = self.recorder_class(self.wire, codes, self.renderer, self.limits, self._on_limit)
         rivals.recording[:] = [recorder]
         recorder.start()
         try:

@@ -9,28 +9,36 @@ from functools import cached_property
 from types import CodeType, ModuleType
 from typing import Any, Dict, Iterable, List, Optional, cast
 
+from .expressions import Compiled, compile_plainly, compile_with_sites
 from .sources import SourceFile
 
 
 class JobModule:
     """One module's text, compiled at first use: a job may bring hundreds that it never imports."""
 
-    def __init__(self, row: Dict[str, Any], whole: bool) -> None:
+    def __init__(self, row: Dict[str, Any], whole: bool, expressions: bool = False) -> None:
         self.name: str = row["name"]
         self.path: str = row["path"]
         self.text: str = row["text"]
         self.is_package: bool = row["is_package"]
         self.whole = whole
+        self._compile = compile_with_sites if expressions else compile_plainly
 
     @cached_property
+    def _compiled(self) -> Compiled:
+        return self._compile(self.text, self.path)
+
+    @property
     def code(self) -> CodeType:
         """Return the compiled text. Raises ``SyntaxError``, and ``ValueError`` for null bytes on some Pythons."""
-        return compile(self.text, self.path, "exec", dont_inherit=True)
+        return self._compiled.code
 
     @cached_property
     def file(self) -> SourceFile:
         """Return the lines and the places of the code objects."""
-        return SourceFile(self.path, self.text, self.code, self.whole)
+        file = SourceFile(self.path, self.text, self.code, self.whole)
+        file.without_sites = self._compiled.without_sites
+        return file
 
 
 class _JobLoader:

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
-from types import FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from .doctests import DocstringRun
@@ -49,7 +49,8 @@ class Program:
         self.renderer = renderer
         whole = job["kind"] != "doctest"
         rows = [job["module"]] + job["support"]
-        modules = [JobModule(row, whole and row is rows[0]) for row in rows]
+        self._expressions: bool = job["traced"] and job["expressions"]
+        modules = [JobModule(row, whole and row is rows[0], self._expressions) for row in rows]
         try:
             modules[0].code  # noqa: B018  (compiled here, so that its syntax error is the job's)
         except (SyntaxError, ValueError) as error:  # ValueError: null bytes, on some Pythons
@@ -82,8 +83,14 @@ class Program:
         if type(name) is not str or name.partition(".")[0] not in self.packages:
             return None
         if path not in self._libraries:
-            self._libraries[path] = SourceFile.of_library(path)
+            self._libraries[path] = self.plain(SourceFile.of_library(path))
         return self._libraries[path]
+
+    def plain(self, file: Optional[SourceFile]) -> Optional[SourceFile]:
+        """Note that a file's code was not compiled here: it has no sites."""
+        if file is not None and self._expressions:
+            file.without_sites = [(1, len(file.lines) + 1)]
+        return file
 
     def call(self, module: ModuleType, item: Dict[str, Any], traced: Callable[[Any], Any]) -> Ended:
         """Run ``main`` for a call expression; ``traced`` runs a function under the recorder, or plainly."""
@@ -103,12 +110,12 @@ class Program:
         return Ended("returned", None, self.renderer.render(value), [])
 
     def _main(self, module: ModuleType, text: str) -> FunctionType:
+        main = JobModule({"name": "", "path": MAIN_PATH, "text": text, "is_package": False}, True, self._expressions)
         try:
-            code = compile(text, MAIN_PATH, "exec", dont_inherit=True)
+            self.main = main.file
         except (SyntaxError, ValueError) as error:
             raise CannotTrace("bad_input", describe(error)) from error
-        self.main = SourceFile(MAIN_PATH, text, code, whole=True)
-        inner = next(item for item in code.co_consts if hasattr(item, "co_code"))
+        inner = next(item for item in main.code.co_consts if isinstance(item, CodeType))
         # Not bound in the module: its own ``main`` stays.
         return FunctionType(inner, module.__dict__, "main")
 

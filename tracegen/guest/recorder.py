@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Type, TypeVar
 
 from .codes import CodeTable
 from .frame_state import FrameState, state_of
@@ -53,7 +53,7 @@ class _Thread(threading.local):
 class Recorder:
     """Records one input. ``on_limit(label)`` is called inside the program at a limit, and need not return."""
 
-    frame_class = FrameState
+    frame_class: Type[FrameState] = FrameState
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 import io
 import linecache
@@ -61,6 +62,8 @@ class SourceFile:
         """The host knows the whole text and shows all of it: no chunks are sent."""
         # Not str.splitlines: form feeds and other separators end no line for the compiler.
         self.lines = io.StringIO(text, newline=None).readlines()
+        self.without_sites: List[Tuple[int, int]] = []
+        """Lines, from and to, of which not every expression is recorded although expressions are wanted."""
         self.infos: Dict[int, CodeInfo] = {}
         """What the recorder knows of the file's codes, by id; the codes are kept alive."""
         self._places = places(code if code is not None else compile(text, path, "exec", dont_inherit=True))
@@ -97,6 +100,17 @@ class SourceFile:
             skipped = token.type in (tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT, tokenize.INDENT)
             at_start = skipped
         return first_line
+
+    def lacks_sites(self, code: CodeType) -> bool:
+        """Whether expressions are wanted and some of the code's are not recorded."""
+        if not self.without_sites:
+            return False
+        lines = [line for _, line in dis.findlinestarts(code) if line is not None]
+        return any(first <= line <= last for line in lines for first, last in self.without_sites)
+
+    def column(self, line: int, offset: int) -> int:
+        """Return the column in characters of an offset in bytes of UTF-8, as the compiler counts."""
+        return len(self._line(line).encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace"))
 
     def _line(self, number: int) -> str:
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""

@@ -3,5 +3,5 @@
 RECORDER_VERSION = "0.2.0"
 """Part of every job's id: moves with any change of events or values."""
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 """Of the lines between recorder and host; the host refuses any other."""

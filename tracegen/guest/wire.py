@@ -8,6 +8,11 @@
 [kind, frame, line, {set}, [deleted], value]          an event, kind as in ``EVENTS``; its empty tail is left out;
                                                       a long text in ``set`` may be a patch of the name's last one:
                                                       [characters kept at its start, at its end, what is between]
+["L", line, column, end_line, end_column]             an expression's place; numbered from 0 within the input
+["e", frame, place, value]                            an expression's value: an event between two lines
+["B", code, [[offset, name, line, column, end_line, end_column]]]
+                                                      a code's instructions; null for a place that is not known
+["o", frame, line, {set}, [deleted], offset]          an event before an instruction; ``offset`` as text
 ["X", kind, event, frame, name, count]                an elision after event number ``event``
 ["E", label, exit_code, final, [[source, want, got, matched]], [text, cut, escaped], [text, cut, escaped]]
                                                       an input ends: expectations, stdout, stderr
@@ -30,6 +35,8 @@ EVENTS: Dict[str, str] = {
     "s": "resume",
     "x": "exception",
     "u": "unwind",
+    "e": "expression",
+    "o": "opcode",
 }
 
 quoted: Callable[[str], str] = json.encoder.encode_basestring_ascii

@@ -5,6 +5,7 @@ from typing import Final
 
 from schemas.document import Segment
 from schemas.errors import UsageError
+from schemas.trace_record import DETAIL_KINDS, EventKind
 from tracegen.render.annotated import AnnotatedRenderer
 from tracegen.render.base import Renderer
 from tracegen.render.compact import CompactRenderer
@@ -16,6 +17,14 @@ from tracegen.render.prose import ProseRenderer
 
 _ALL: Final[tuple[Renderer, ...]] = (CwmRenderer(), CompactRenderer(), AnnotatedRenderer(), ProseRenderer())
 RENDERERS: Final = {renderer.name: renderer for renderer in _ALL}
+DETAILS_SHOWN: Final[dict[str, frozenset[EventKind]]] = {
+    "terminal": frozenset({"expression"}),
+    "annotated": frozenset({"expression"}),
+    "compact": DETAIL_KINDS,
+    "cwm": frozenset(),
+    "prose": frozenset(),
+}
+"""Which events between lines a text shows; it leaves the others out, as if they had not been recorded."""
 PARSERS: Final[dict[str, Callable[[Sequence[Segment]], ParsedTrace]]] = {"cwm": parse_cwm, "compact": parse_compact}
 
 

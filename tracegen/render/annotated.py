@@ -7,6 +7,7 @@
     4 ...                     # n = 0 -> 1
 
 ``4 ...`` goes on with line 4 after what it called; ``# -- FILE`` says that the lines that follow are of another file.
+The values of expressions stand among the changes, in their order: ``# g(c, t) -> 1``; opcodes are not shown.
 For reading, by models and people: nothing is shortened but a value that is replaced, and there is no parser.
 """
 
@@ -17,6 +18,7 @@ from typing import Final
 from schemas.document import Segment
 from schemas.special_tokens import BEGIN_OF_TEXT, END_OF_TEXT
 from schemas.trace_record import VIEW_ELISIONS, Elision, Event, TraceRecord
+from tracegen.lines import line_record
 from tracegen.render.compact import outcome_text
 from tracegen.render.segments import control, plain
 from tracegen.render.source_lines import SourceLines
@@ -32,6 +34,7 @@ _ELIDED: Final = {
     "untraced_call": "not traced",
     "no_source": "without source",
     "tracer_removed": "the program removed the tracer",
+    "no_expressions": "not all its expressions are recorded",
 }
 
 
@@ -53,6 +56,7 @@ class _Row:
 
 
 def _segments(record: TraceRecord) -> Iterator[Segment]:
+    record = line_record(record, ("opcode",))
     lines = SourceLines(record.sources)
     width = len(str(max((event.line for event in record.events), default=1)))
     rows = _Rows(record, lines, width).build()
@@ -129,8 +133,15 @@ class _Rows:
             elif self._place != (event.frame, event.line):
                 self._go_on(event, event.line)
             if event.kind != "line":
-                self._comment(*_happening(event))
+                self._comment(*self._happening(step))
         self._changes(step.effects)
+
+    def _happening(self, step: Step) -> list[Segment]:
+        event = step.event
+        if event.kind != "expression":
+            return _happening(event)
+        text = self._lines.expression(step.code.path, event)
+        return [plain("source", f"{printable(text)} -> "), plain("value", _shown(event.value or ""))]
 
     def _source(self, step: Step, line: int) -> str:
         text = self._lines.get(step.code.path, line)

@@ -29,6 +29,8 @@ OPENINGS: Final[dict[EventKind, tuple[str, str]]] = {
     "yield": (RETURN_SEP, "yield "),
     "unwind": (RETURN_SEP, "unwind "),
     "exception": (EXCEPTION_SEP, ""),
+    "expression": (ARG_SEP, ""),
+    "opcode": (LINE_SEP, "op "),
 }
 """Special token and word that open an event of each kind."""
 
@@ -58,7 +60,7 @@ def _segments(record: TraceRecord) -> Iterator[Segment]:
         token, word = OPENINGS[event.kind]
         line = numbers.get((record.code_of(event).path, event.line), f"?{event.line}")
         yield control(token)
-        yield plain("source", f"{word}{marks.mark(event)}{line}")
+        yield plain("source", f"{word}{marks.mark(event)}{line}{_details(event)}")
         if changes := _changes(event, len(state)):
             yield plain("state", changes)
         if event.value is not None:
@@ -108,7 +110,19 @@ class _Marks:
         return f"@{event.frame}{below}{thread} "
 
 
+def _details(event: Event) -> str:
+    """Return the place within the line, and the instruction."""
+    place, instruction = event.place, event.instruction
+    text = ""
+    if place is not None:
+        last = "" if place.end_line == event.line else f"{place.end_line - event.line}:"
+        text = f":{place.column}-{last}{place.end_column}"
+    return text if instruction is None else f"{text} {instruction.offset} {instruction.opname}"
+
+
 def _changes(event: Event, live: int) -> str:
+    if event.kind == "expression":
+        return ""
     parts = [f" -{name}" for name in event.deleted]
     parts += [f" {name}={_string(value)}" for name, value in event.set.items()]
     if live > len(event.set):

@@ -17,19 +17,32 @@ from schemas.special_tokens import (
     RETURN_SEP,
     TRACE_CONTEXT_START,
 )
-from schemas.trace_record import ELISION_KINDS, OUTCOMES, Elision, ElisionKind, EventKind, Outcome, OutcomeLabel
+from schemas.trace_record import (
+    DETAIL_KINDS,
+    ELISION_KINDS,
+    OUTCOMES,
+    VALUE_KINDS,
+    Elision,
+    ElisionKind,
+    EventKind,
+    Instruction,
+    Outcome,
+    OutcomeLabel,
+    Place,
+)
 from tracegen.render.compact import OPENINGS
 from tracegen.render.parsed import ParsedEvent, ParsedFrame, ParsedTrace, SegmentReader
 
 _KINDS: Final[dict[tuple[str, str], EventKind]] = {opening: kind for kind, opening in OPENINGS.items()}
-_WITH_VALUE: Final[frozenset[EventKind]] = frozenset({"return", "yield", "exception"})
 
 _CHUNK = re.compile(r'@ (".*") ([1-9][0-9]{0,8})')
 _LINE = re.compile(r"([1-9][0-9]{0,8})(?: (.+))?")
 _HEAD = re.compile(
-    r"(?P<word>(?:resume |yield |unwind )?)"
+    r"(?P<word>(?:resume |yield |unwind |op )?)"
     r"(?:@(?P<frame>[1-9][0-9]{0,8})(?:<(?P<parent>0|[1-9][0-9]{0,8}))?(?:#(?P<thread>0|[1-9][0-9]{0,8}))? )?"
     r"(?P<line>[1-9][0-9]{0,8}|\?[0-9]{1,9})"
+    r"(?::(?P<column>[0-9]{1,9})-(?:(?P<lines>[1-9][0-9]{0,8}):)?(?P<end>[0-9]{1,9}))?"
+    r"(?: (?P<offset>[0-9]{1,9}) (?P<opname>[A-Z0-9_<>+]{1,60}))?"
 )
 _DELETED = re.compile(r" -([^ =\"]+)")
 _SET = re.compile(r" ([^ =\"-][^ =\"]*)=")
@@ -48,7 +61,7 @@ def parse_compact(segments: Sequence[Segment]) -> ParsedTrace:
     elisions: list[Elision] = []
     outcome: Outcome | None = None
     while outcome is None:
-        token = reader.special(CALL_SEP, LINE_SEP, RETURN_SEP, EXCEPTION_SEP, FRAME_SEP)
+        token = reader.special(CALL_SEP, LINE_SEP, RETURN_SEP, EXCEPTION_SEP, ARG_SEP, FRAME_SEP)
         if token != FRAME_SEP:
             events.read(token)
             continue
@@ -103,13 +116,27 @@ class _Events:
             raise self._reader.fail(f"{text[:60]!r} does not say where an event of {token} is")
         frame = self._frame(head)
         path, line, source = self._place(head["line"])
+        place, instruction = self._details(head, kind, line)
         state = self._states.setdefault(frame, {})
-        _apply(self._reader, "" if self._reader.peek() else self._reader.text("the changes"), state)
+        if kind != "expression":
+            _apply(self._reader, "" if self._reader.peek() else self._reader.text("the changes"), state)
         value = None
-        if kind in _WITH_VALUE:
+        if kind in VALUE_KINDS:
             self._reader.special(ARG_SEP)
             value = _whole_string(self._reader, self._reader.text("the value"), 0)
-        self.done.append(ParsedEvent(kind, frame, dict(state), value, source, path, line))
+        self.done.append(ParsedEvent(kind, frame, dict(state), value, source, path, line, place, instruction))
+
+    def _details(self, head: re.Match[str], kind: EventKind, line: int) -> tuple[Place | None, Instruction | None]:
+        place, instruction = None, None
+        if head["column"] is not None:
+            place = Place(int(head["column"]), line + int(head["lines"] or 0), int(head["end"]))
+        if head["offset"] is not None:
+            instruction = Instruction(int(head["offset"]), head["opname"])
+        if (place is None and kind == "expression") or (place is not None and kind not in DETAIL_KINDS):
+            raise self._reader.fail(f"{'a' if place else 'no'} place for an event of kind {kind}")
+        if (instruction is None) == (kind == "opcode"):
+            raise self._reader.fail(f"{'an' if instruction else 'no'} instruction for an event of kind {kind}")
+        return place, instruction
 
     def _frame(self, head: re.Match[str]) -> int:
         if head["frame"] is None:

@@ -7,8 +7,8 @@
 
 A record that was cut (limit, time, signal) stops after a ``frame_sep``: ``end_of_text`` stands only where the entry
 point's scope was left. The format has no frame identity: where threads interleave, the states cannot be told from the
-text (``frames_nest`` says so), and no place for elisions. ``compact`` keeps both. What a view left out shows here only
-as after a call that was followed: the next LINE of its frame states all locals in full.
+text (``frames_nest`` says so), and no place for elisions, expressions or opcodes. ``compact`` keeps all. What a view
+left out shows here only as after a call that was followed: the next LINE of its frame states all locals in full.
 """
 
 import json
@@ -29,6 +29,7 @@ from schemas.special_tokens import (
     TRACE_CONTEXT_START,
 )
 from schemas.trace_record import VIEW_ELISIONS, Event, EventKind, TraceRecord
+from tracegen.lines import line_record
 from tracegen.render.segments import control, plain
 from tracegen.render.source_lines import SourceLines
 from tracegen.replay import replay
@@ -66,6 +67,7 @@ class CwmRenderer:
 
 
 def _segments(record: TraceRecord) -> Iterator[Segment]:
+    record = line_record(record)
     lines = SourceLines(record.sources)
     if record.events:
         lines.append_comment(record.code_of(record.events[0]), START_MARKER)

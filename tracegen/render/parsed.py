@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas.document import Segment
 from schemas.errors import ParseError
-from schemas.trace_record import Elision, EventKind, Outcome
+from schemas.trace_record import Elision, EventKind, Instruction, Outcome, Place
 
 
 @dataclass(slots=True, frozen=True)
@@ -22,6 +22,8 @@ class ParsedEvent:
     """The line, with its newline in ``cwm``, without in ``compact``."""
     path: str | None = None
     line: int | None = None
+    place: Place | None = None
+    instruction: Instruction | None = None
 
 
 @dataclass(slots=True, frozen=True)

@@ -14,6 +14,7 @@ from schemas.base import digest
 from schemas.document import Role, Segment
 from schemas.special_tokens import BEGIN_OF_TEXT, END_OF_TEXT
 from schemas.trace_record import MAIN_PATH, VIEW_ELISIONS, Elision, TraceRecord
+from tracegen.lines import line_record
 from tracegen.render.prose_templates import (
     ARGUMENT,
     BEGINNINGS,
@@ -60,7 +61,7 @@ class ProseRenderer:
     version = 1
 
     def render(self, record: TraceRecord) -> tuple[Segment, ...]:
-        """Return the whole text; only its begin and end are special tokens."""
+        """Return the whole text; only its begin and end are special tokens. Expressions and opcodes are not told."""
         return (
             control(BEGIN_OF_TEXT),
             plain("context", SourceLines(record.sources).joined()),
@@ -71,7 +72,11 @@ class ProseRenderer:
 
 
 def narration(record: TraceRecord) -> Iterator[tuple[int | None, list[Segment]]]:
-    """Yield each step's index of event with its paragraph; ``None`` for the beginning and the end."""
+    """Yield each step's index of event with its paragraph; ``None`` for the beginning and the end.
+
+    Indices count without expressions and opcodes, as ``line_record`` does.
+    """
+    record = line_record(record)
     narrator = _Narrator(record)
     yield None, narrator.beginning()
     for step in steps(record):

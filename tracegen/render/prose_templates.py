@@ -67,5 +67,6 @@ LEFT_OUT: Final[dict[str, Templates]] = {
         "(The call of `{what}` is stepped over, {counted}.)",
         "(`{what}` runs, {counted}; not told here.)",
     ),
+    "no_expressions": ("(Not all expressions of {what} are recorded, {counted}.)",),
     "cut": ("(The {what} are not told here, {counted}.)",),
 }

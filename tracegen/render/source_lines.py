@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from schemas.trace_record import Code, SourceChunk
+from schemas.trace_record import Code, Event, Place, SourceChunk
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -32,6 +32,17 @@ class SourceLines:
         """Return the physical line without its end; ``None`` if no chunk holds it."""
         place = self._places.get((path, line))
         return None if place is None else self._split[place[0]][place[1]]
+
+    def expression(self, path: str, event: Event) -> str:
+        """Return the text of an expression's event on one line; its place where no chunk holds it."""
+        place = event.place or Place(0, event.line, 0)
+        found = [self.get(path, line) for line in range(event.line, place.end_line + 1)]
+        lines = [line for line in found if line is not None]
+        if len(lines) < len(found):
+            return f"(line {event.line}, column {place.column})"
+        lines[-1] = lines[-1][: place.end_column]
+        lines[0] = lines[0][place.column :]
+        return " ".join(line.strip() for line in lines)
 
     def append_comment(self, code: Code, comment: str) -> None:
         """Put ``comment`` at the end of the line of the code's ``def``, if a chunk holds it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, TextIO
 
 from schemas.trace_record import TraceRecord
+from tracegen.lines import line_record
 from tracegen.render.terminal_rows import Row, Rows
 from tracegen.render.terminal_text import ASCII, UNICODE, Glyphs, exception_text, printable, shortened, styled
 
@@ -27,8 +28,9 @@ def trace_lines(
 
     Each source line stands with what it changed; a change that came while another function ran stands below it. Long
     values are cut with a mark that counts what is missing. ``colour`` adds ANSI codes; ``limit`` shows the first events
-    only and says how many more there are.
+    only and says how many more there are. The values of expressions stand among the changes; opcodes are not shown.
     """
+    record = line_record(record, ("opcode",))
     glyphs = ASCII if ascii_only else UNICODE
     rows = list(Rows(record, width, glyphs).build(limit))
     digits = max((len(str(row.number)) for row in rows if row.number is not None), default=1)

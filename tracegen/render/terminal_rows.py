@@ -17,6 +17,7 @@ _ELIDED: Final = {
     "untraced_call": "not traced",
     "no_source": "has no source",
     "tracer_removed": "the program removed the tracer",
+    "no_expressions": "not all its expressions are recorded",
     "loop": "events left out",
     "stepped_over": "events stepped over",
     "cut": "events cut",
@@ -69,6 +70,9 @@ class Rows:
             if row is not None and last is not None and last.frame == event.frame:
                 row.effects += effects
                 effects = []
+            if event.kind == "expression" and row is not None and last is not None and last.frame == event.frame:
+                row.effects.append(self._value(event))
+                continue
             if row is not None:
                 yield row
             yield from self._between(last, event, depth, effects)
@@ -103,6 +107,8 @@ class Rows:
             return Row(self._record.code_of(event).def_line, bars, self._header(event, room), inner)
         if event.kind == "line":
             return Row(event.line, inner, self._source(event), inner, is_line=True)
+        if event.kind == "expression":
+            return Row(None, inner, styled(), inner, [self._value(event)], is_line=True)
         if event.kind == "exception":
             text = shortened(exception_text(event.value or ""), room, glyphs.cut)
             return Row(event.line, inner, styled((f"{glyphs.cross} {text}", "bold red")), inner)
@@ -170,6 +176,14 @@ class Rows:
             fitting = shortened(value, room - len(name) - 3, self._glyphs.cut)
             effects.append(text + styled((fitting, "bold yellow")))
         return effects
+
+    def _value(self, event: Event) -> "Text":
+        """Return an expression with its value."""
+        room = self._width - self._width // 2
+        glyphs = self._glyphs
+        source = self._lines.expression(self._record.code_of(event).path, event)
+        text = styled((shortened(source, room // 2, glyphs.cut), "dim"), (f" {glyphs.to} ", "dim"))
+        return text + styled((shortened(event.value or "", room - text.cell_len, glyphs.cut), "cyan"))
 
     def _apply(self, event: Event) -> None:
         told = self._told.setdefault(event.frame, {})

@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol, get_args
 
 from schemas.errors import TracegenError
 from schemas.failure import Failure, FailureReason
-from schemas.job import Provenance, SourceModule, TraceJob
+from schemas.job import Granularity, Provenance, SourceModule, TraceJob
 from schemas.limits import Limits
 from tracegen.guest.version import RECORDER_VERSION
 
@@ -37,6 +37,9 @@ class PlanSettings:
     trace_packages: tuple[str, ...] = ()
     pure: bool = False
     """Refuse the C twins that a module imports optionally."""
+    granularity: Granularity = "line"
+    expressions: bool = False
+    """Record the values of expressions between the lines."""
     seed: int = 0
     licence: str = "unknown"
     recorder_version: str = RECORDER_VERSION

@@ -65,6 +65,8 @@ class JobFactory:
             limits=settings.program_limits if kind == "program" else settings.limits,
             trace_packages=tuple(dict.fromkeys((*settings.trace_packages, *trace_packages))),
             blocked_modules=blocked_modules,
+            granularity=settings.granularity,
+            expressions=settings.expressions,
             seed=settings.seed,
             recorder_version=settings.recorder_version,
             provenance=provenance,
