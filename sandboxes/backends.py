@@ -29,8 +29,11 @@ class Backend(Protocol):
         """Return what works of it here and what to do about the rest; one ``missing`` means that it cannot be used."""
         ...
 
-    def resolve_image(self, *, python: str | None = None, base: str | None = None) -> ImageRef:
-        """Return what its sandboxes run. Raises ``UsageError`` and ``EnvironmentLacking``."""
+    def resolve_image(self, *, python: str | None = None, base: str | None = None, shell: bool = False) -> ImageRef:
+        """Return what its sandboxes run; ``shell``: with ``/bin/sh``, unless ``base`` is given.
+
+        Raises ``UsageError`` and ``EnvironmentLacking``.
+        """
         ...
 
     def open_pool(self, spec: PoolSpec, image: ImageRef, *, size: int = 1) -> Pool:

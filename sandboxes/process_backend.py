@@ -24,7 +24,7 @@ class ProcessBackend:
             return [Finding("process", "ok", "isolates nothing: for code that you trust")]
         return [Finding("process", "missing", f"no Linux ({sys.platform})", "use another sandbox")]
 
-    def resolve_image(self, *, python: str | None = None, base: str | None = None) -> ImageRef:
+    def resolve_image(self, *, python: str | None = None, base: str | None = None, shell: bool = False) -> ImageRef:
         """Find the interpreter."""
         if base is not None:
             raise UsageError("the process backend has no base image; drop --base, or use --sandbox docker")

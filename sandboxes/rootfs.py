@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from sandboxes.api import ImageRef
-from sandboxes.docker.host_base import HostTree, collect
+from sandboxes.docker.host_base import HostTree, busybox, collect
 from sandboxes.docker.preflight import RESERVE_BYTES
 from sandboxes.interpreters import Interpreter
 from schemas.errors import ImageUnavailable, StorageFailed
@@ -27,13 +27,16 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tracegen" / "rootfs"
 
 
-def from_interpreter(interpreter: Interpreter) -> ImageRef:
+def from_interpreter(interpreter: Interpreter, *, shell: bool = False) -> ImageRef:
     """Return the root file system of an interpreter of this machine, made now unless it was before.
 
     Its digest is that of a base image made for an engine from the same files. Raises ``ImageUnavailable`` and
     ``StorageFailed``.
     """
-    tree = collect(interpreter)
+    box = busybox() if shell else None
+    if shell and box is None:
+        raise ImageUnavailable("a shell is a static BusyBox: install the package busybox-static")
+    tree = collect(interpreter, shell=box)
     return find(tree.key()) or keep(
         tree.key(), tree.content_digest(), interpreter.version, tree.size_bytes(), lambda target: _unpack(tree, target)
     )

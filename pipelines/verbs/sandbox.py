@@ -45,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = deeds.add_parser("check", help="run what every sandbox must do against one of this machine's")
     check.add_argument("names", nargs="*", metavar="NAME", help="checks or parts of them (default: all)")
     check.add_argument("--sandbox", choices=tuple(BACKENDS), default="docker", help="default: %(default)s")
+    check.add_argument("--sandbox-runtime", default="", metavar="NAME", help="OCI runtime of the engine, e.g. runsc")
+    check.add_argument(
+        "--sandbox-accept", dest="accepts", action="append", default=[], metavar="NAME", help="a weakness to accept"
+    )
     check.add_argument("--base", metavar="IMAGE", help="what to run; the checks of shells need a shell in it")
     base = deeds.add_parser("base", help="make a base image on this machine; prints the name for --base")
     base.add_argument("--debian", metavar="SUITE", help=f"Debian with git and compilers, such as {SUITE}")
@@ -84,12 +88,10 @@ def _check(arguments: argparse.Namespace) -> int:
     """Print a line per check as it ends; exit code 1 if one failed, or passed although it is said not to."""
     backend = get_backend(arguments.sandbox)
     checks = by_name(arguments.names)
-    if arguments.sandbox == "docker" and arguments.base is None:
-        image = resolve_docker_image(python=None, base=None, shell=True)  # noqa: S604 (a base image with one)
-    else:
-        image = backend.resolve_image(base=arguments.base)
+    image = backend.resolve_image(base=arguments.base, shell=True)  # noqa: S604 (an image with one)
+    bench = Bench(backend, image, tuple(arguments.accepts), arguments.sandbox_runtime)
     verdicts = Counter[str]()
-    for result in run_checks(Bench(backend, image), checks):
+    for result in run_checks(bench, checks):
         verdicts[result.verdict] += 1
         detail = f"  {result.detail}" if result.detail else ""
         name = result.check.name.replace("_", " ")

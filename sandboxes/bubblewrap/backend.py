@@ -26,11 +26,11 @@ class BubblewrapBackend:
         """Say what the machine gives; starts one probe."""
         return bubblewrap_findings()
 
-    def resolve_image(self, *, python: str | None = None, base: str | None = None) -> ImageRef:
+    def resolve_image(self, *, python: str | None = None, base: str | None = None, shell: bool = False) -> ImageRef:
         """Unpack a root file system of this machine's Python, or take the directory ``base``."""
         if base is not None:
             return rootfs.explicit(Path(base), version_in)
-        return rootfs.from_interpreter(find(python))
+        return rootfs.from_interpreter(find(python), shell=shell)
 
     def open_pool(self, spec: PoolSpec, image: ImageRef, *, size: int = 1) -> Pool:
         """Start the first sandbox."""

@@ -33,7 +33,7 @@ def expect(truth: object, message: str) -> None:
 class Bench:
     """One backend's sandboxes. The pool and the session that most checks share are opened at first use."""
 
-    def __init__(self, backend: Backend, image: ImageRef, accepts: tuple[str, ...] = ()) -> None:
+    def __init__(self, backend: Backend, image: ImageRef, accepts: tuple[str, ...] = (), runtime: str = "") -> None:
         self.backend = backend
         self.image = image
         self.spec = PoolSpec(
@@ -44,8 +44,11 @@ class Bench:
             result_bytes=RESULT,
             warm_spare=False,
             accepts=accepts,
+            runtime=runtime,
         )
-        self.session_spec = SessionSpec(memory_bytes=MEMORY, disk_bytes=2 * SCRATCH, processes=64)
+        self.session_spec = SessionSpec(
+            memory_bytes=MEMORY, disk_bytes=2 * SCRATCH, processes=64, accepts=accepts, runtime=runtime
+        )
         self._pool: Pool | None = None
         self._session: Session | None = None
 

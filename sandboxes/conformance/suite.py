@@ -42,20 +42,22 @@ def run_checks(bench: Bench, checks: Sequence[Check] = CHECKS) -> Iterator[Check
     Raises ``EnvironmentLacking`` if the backend cannot be used at all.
     """
     try:
-        _ = bench.pool  # what this machine lacks shows before the first check, not as the failure of every one
+        name = (
+            bench.pool.backend
+        )  # what this machine lacks shows before the first check, not as the failure of every one
         for check in checks:
-            yield _one(bench, check)
+            yield _one(bench, name, check)
     finally:
         bench.close()
 
 
-def _one(bench: Bench, check: Check) -> CheckResult:
+def _one(bench: Bench, name: str, check: Check) -> CheckResult:
     if check.part == "isolation" and bench.backend.isolation == "none":
         # These attack what they run in, and here that would be this machine.
         return CheckResult(check, "cannot", f"{bench.backend.name} isolates nothing; not tried", 0.0)
     began = time.monotonic()
     problem = _problem(bench, check)
-    reason = inability(bench.backend, check)
+    reason = inability(name, check)
     verdict: Verdict = "passed" if problem is None else "failed"
     if reason:
         verdict = "surprise" if problem is None else "cannot"

@@ -24,9 +24,9 @@ class DockerBackend:
         """Ask the engine; starts nothing."""
         return engine_findings()
 
-    def resolve_image(self, *, python: str | None = None, base: str | None = None) -> ImageRef:
+    def resolve_image(self, *, python: str | None = None, base: str | None = None, shell: bool = False) -> ImageRef:
         """Find, pull or make the image."""
-        return resolve_docker_image(python=python, base=base)
+        return resolve_docker_image(python=python, base=base, shell=shell)
 
     def open_pool(self, spec: PoolSpec, image: ImageRef, *, size: int = 1) -> Pool:
         """Start the first container."""

@@ -2,9 +2,12 @@
 
 import dataclasses
 import socket
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from nobody import run_as_nobody
 from session_images import shell_image_or_skip
 
 from pipelines.cli import main
@@ -33,6 +36,44 @@ def test_docker_conforms_in_everything() -> None:
     results = list(run_checks(Bench(backend, shell_image_or_skip())))
     assert odd(results) == []
     assert {one.verdict for one in results} == {"passed"}
+
+
+@pytest.mark.docker
+def test_bubblewrap_conforms_in_everything(bubblewrap_image: ImageRef) -> None:
+    backend = get_backend("bubblewrap")
+    results = list(run_checks(Bench(backend, backend.resolve_image(shell=True))))
+    assert odd(results) == []
+    assert {one.verdict for one in results} == {"passed"}
+
+
+NOBODY = """
+import sys
+from sandboxes.backends import get_backend
+from sandboxes.conformance.bench import Bench
+from sandboxes.conformance.suite import run_checks
+backend = get_backend("bubblewrap")
+for one in run_checks(Bench(backend, backend.resolve_image(shell=True), tuple(sys.argv[1:]))):
+    print(one.verdict, one.check.name, "" if one.conforms else one.detail)
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.slow  # a sandbox for each job: 50 s
+def test_bubblewrap_as_nobody_conforms_but_for_what_was_accepted(bubblewrap_image: ImageRef) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="tracegen-test-"))
+    said = run_as_nobody(NOBODY, "rlimits", "one-uid", home=folder).splitlines()
+    assert [line for line in said if line.startswith(("failed", "surprise"))] == []
+    tried = {check.name for check in CHECKS if check.part in ("pool", "isolation")}
+    cannot = {line.split()[1] for line in said if line.startswith("cannot")} & tried
+    assert cannot == {
+        "memory_of_the_sandbox_is_limited",
+        "memory_of_many_processes_is_limited",
+        "each_job_has_a_user_of_its_own",
+        "a_used_sandbox_is_kept_and_a_fresh_one_given",
+        "a_worn_sandbox_is_replaced",
+        "nothing_but_the_own_directory_can_be_written",
+        "the_server_cannot_be_touched",
+    }
 
 
 def test_process_conforms_in_what_it_can_and_attacks_are_never_tried_in_it() -> None:
