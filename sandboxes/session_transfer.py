@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -40,14 +41,16 @@ class Transfer:
         inside = PurePosixPath(spec.workdir, path)
         if not path or "\0" in path or ".." in inside.parts:
             raise UsageError(f"path {path!r}: give a path in the session without '..'")
-        if min(limits.most_bytes, limits.most_files, limits.depth) < 1 or limits.depth > _MOST_DEPTH:
-            raise UsageError(f"the limits of a transfer must be above 0, and depth at most {_MOST_DEPTH}")
+        least = min(limits.most_bytes, limits.most_files, limits.depth)
+        if least < 1 or limits.depth > _MOST_DEPTH or not 0 < limits.seconds < math.inf or not 0 <= user < 2**31:
+            raise UsageError(f"a transfer's limits must be above 0, depth at most {_MOST_DEPTH}, user not below 0")
         self._link = link
         self._path = str(inside)
         self._file_bytes = spec.disk_bytes if spec.writable_root else None
         self._user = user
         self._limits = limits
-        self._budget = Budget(Limits(limits.most_bytes, limits.most_files, limits.depth))
+        self._both = Limits(limits.most_bytes, limits.most_files, limits.depth)  # each end keeps them for itself
+        self._budget = Budget(self._both)
 
     def put(self, source: bytes | Path) -> Transferred:
         """Send bytes, a file, or what is in a directory."""
@@ -161,7 +164,7 @@ class Transfer:
 
     @contextlib.contextmanager
     def _talk(self, kind: str) -> "Iterator[_Talk]":
-        task = Move(kind, self._path, secrets.token_hex(8), list(self._limits_of_guest()))
+        task = Move(kind, self._path, secrets.token_hex(8), list(self._both))
         order = wire.Order(
             [], self._limits.seconds, "/", {}, self._user, _UNLIMITED, None, self._file_bytes, task._asdict()
         )
@@ -170,9 +173,6 @@ class Transfer:
             yield talk
         finally:
             talk.leave()
-
-    def _limits_of_guest(self) -> Limits:
-        return Limits(self._limits.most_bytes, self._limits.most_files, self._limits.depth)
 
     def _check(self, talk: "_Talk") -> None:
         """Raise what the session says against the transfer, if anything."""

@@ -46,15 +46,15 @@ def kill_all(pids: "List[int]") -> None:
             continue
 
 
-def descendants() -> "FrozenSet[Identity]":
-    """Return all below this process but the dead."""
+def descendants(spared: "FrozenSet[Identity]" = frozenset()) -> "FrozenSet[Identity]":
+    """Return all below this process but the dead, and but ``spared`` and what is below those."""
     table = _processes()
     children: Dict[int, List[int]] = {}
     for pid, row in table.items():
         children.setdefault(row.parent, []).append(pid)
     found, wanted = [], [os.getpid()]
     while wanted:
-        below = children.get(wanted.pop(), [])
+        below = [pid for pid in children.get(wanted.pop(), []) if (pid, table[pid].born) not in spared]
         wanted += below
         found += [(pid, table[pid].born) for pid in below if table[pid].state != "Z"]
     return frozenset(found)

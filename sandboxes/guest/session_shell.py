@@ -106,7 +106,7 @@ class Running(NamedTuple):
     started: float
     deadline: float
     before: "FrozenSet[Identity]"
-    """What ran already, and goes on after a time-out."""
+    """What ran already, and goes on after a time-out, with what it starts."""
     oom_kills: int
 
 
@@ -207,7 +207,7 @@ class Supervisor:
         text = Text(**json.loads(body[start : start + length].decode("utf-8")))
         word = os.urandom(16).hex().encode()
         now = time.monotonic()
-        self._running = Running(word, now, now + text.wall_seconds, descendants(), kernel.oom_kills())
+        self._running = Running(word, now, now + text.wall_seconds, self._others(), kernel.oom_kills())
         self._said, self._late = b"", 0.0
         self._killed.clear()
         for stream in (self._out, self._err):
@@ -261,10 +261,14 @@ class Supervisor:
     def _kill_new(self) -> bool:
         """Kill what the text started and what that starts meanwhile; return whether there was anything."""
         assert self._running is not None
-        new = [one for one in descendants() - self._running.before if one[0] != self._shell]
+        new = self._others(self._running.before)
         kill_all([pid for pid, _ in new])
         self._killed.update(new)
         return bool(new)
+
+    def _others(self, spared: "FrozenSet[Identity]" = frozenset()) -> "FrozenSet[Identity]":
+        """Return what runs below beside the shell."""
+        return frozenset(one for one in descendants(spared) if one[0] != self._shell)
 
     def _memory_ran_out(self) -> bool:
         return kernel.oom_kills() > (self._running.oom_kills if self._running else self._oom_kills)

@@ -76,9 +76,10 @@ def test_streams_are_apart_and_capped(shell: Shell) -> None:
 
 
 def test_a_time_out_kills_what_the_text_started_and_keeps_the_rest(shell: Shell) -> None:
-    assert said(shell, "sleep 600 & x=$!; kept=yes") == b""
-    result = shell.run("sleep 601 & sleep 602; sleep 603", wall_seconds=1.0)
+    assert said(shell, "sh -c 'sleep 0.5; sleep 600; true' & x=$!; kept=yes") == b""
+    result = shell.run("sleep 601 & sleep 602; sleep 603", wall_seconds=2.0)
     assert (result.status, result.alive, result.killed) == ("timeout", True, 3)
+    assert said(shell, 'ps | grep -c "sleep 600$"') == b"1\n", "it was started meanwhile, but by what ran before"
     assert said(shell, 'kill -0 $x && echo $kept; ps | grep -c "sleep 60[123]$"; true') == b"yes\n0\n"
 
 

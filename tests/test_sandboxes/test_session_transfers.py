@@ -196,6 +196,8 @@ def test_paths_and_sources_that_make_no_sense_are_usage_errors(session: Containe
         session.get_tree("/work", tmp_path)
     with pytest.raises(UsageError, match="depth"):
         session.get("x", limits=TransferLimits(depth=5000))
+    with pytest.raises(UsageError, match="user not below 0"):
+        session.put("x", b"", user=-1)
     with pytest.raises(TransferRefused, match="No such file"):
         session.get("x")
 
