@@ -37,7 +37,8 @@ class PoolSpec:
 
     ``channel`` has ``write(data: bytes)`` (appends to the job's result; what was written survives any death),
     ``set_deadline(seconds: float)`` (the parent kills the child that long from now; ends at ``wall_seconds``), and
-    ``in_fork(file: int)`` (in a fork of the child: a channel to a file instead).
+    ``in_fork(file: int)`` (in a fork of the child: a channel to a file instead), and ``adopt_orphans()`` (the child
+    becomes the parent of what daemonises below it).
     Descriptors 1 and 2 are private seekable files, empty at the start.
     """
     hash_seed: int = 0

@@ -6,6 +6,8 @@ import os
 import struct
 import time
 
+from .process import adopt_orphans
+
 _DEADLINE = struct.Struct("=d")
 _ENTERED = _DEADLINE.size
 _FAULT = _ENTERED + 1
@@ -87,6 +89,10 @@ class Channel:
         os.dup2(file, RESULT_FD, inheritable=False)
         os.close(file)
         return Channel(SharedPage())
+
+    def adopt_orphans(self) -> None:
+        """Become the parent of what daemonises below the job, so that it sees whether a fork left anything (Linux)."""
+        adopt_orphans()
 
     def set_deadline(self, seconds: float) -> None:
         """Have the parent kill this job that long from now; the job's wall limit stays."""

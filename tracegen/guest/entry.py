@@ -82,16 +82,21 @@ class Job:
         return self.program.load()
 
     def run_member(self, member: Dict[str, Any], module: ModuleType, channel: Any) -> None:
-        """Run one input in a fork of the process that executed its module, with a channel of its own."""
-        self.payload.update(member)  # the program reads the same dictionary
-        self.channel, self.process = channel, os.getpid()
-        self.wire = WireWriter(channel.write)
-        self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
-        self.wire.silence_forks()
-        self.wire.begin(0)
-        self._input(member["inputs"][0], module)
-        if os.getpid() == self.process and threading.active_count() <= self.threads:
-            self.wire.line("Z")
+        """Run one input in a fork of the process that executed its module, with a channel of its own; never returns."""
+        code = 1
+        try:
+            self.payload.update(member)  # the program reads the same dictionary
+            self.channel, self.process = channel, os.getpid()
+            self.wire = WireWriter(channel.write)
+            self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
+            self.wire.silence_forks()
+            self.wire.begin(0)
+            self._input(member["inputs"][0], module)
+            if os.getpid() == self.process and threading.active_count() <= self.threads:
+                self.wire.line("Z")
+            code = 0
+        finally:
+            os._exit(code)
 
     def _input(self, item: Dict[str, Any], module: Optional[ModuleType] = None) -> None:
         try:
@@ -168,7 +173,9 @@ def run(payload: bytes, channel: Any) -> None:
     job = Job(json.loads(payload.decode("utf-8", "surrogatepass")), channel)
     try:
         if "members" in job.payload:
-            Family(job).run()
+            member = Family(job).run()
+            if member is not None:
+                job.run_member(*member)
         else:
             job.run()
     except Exception as error:

@@ -6,7 +6,8 @@ reaches it. What comes to a regular end is passed on, one section per member:
 ["M", position, bytes]       and so many bytes: the lines of a job with that member alone
 
 A member that dies or hangs is passed on as nothing, and the host runs it by itself, where the sandbox tells how it
-ended. So are all, where the module cannot be forked: it has started threads or opened files.
+ended. So are all, where the module cannot be forked: it has started threads, opened files or mapped shared memory. So
+are the rest, where a member left a process behind.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import random
 import signal
 import threading
 import time
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from .program import CannotTrace
 from .surroundings import Surroundings
@@ -34,6 +36,12 @@ ROOM = 48 * 2**20
 """Bytes of a family's result; what comes after is left to the host. A single job may have more."""
 _PIECE = 2**20
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.005
+_PATIENCE = 0.5
+"""Seconds for the kernel to bury a member's process group."""
+
+
+Member = Tuple[Dict[str, Any], ModuleType, Any]
+"""What differs from the job's payload, the executed module, and the fork's channel."""
 
 
 class Family:
@@ -44,28 +52,38 @@ class Family:
         self.members: List[Dict[str, Any]] = job.payload["members"]
         self.folder = os.getcwd()
         self.written = 0
+        self.random: Tuple[Any, ...] = ()
 
-    def run(self) -> None:
-        """Execute the module and run the members, as far as that goes."""
+    def run(self) -> Optional[Member]:
+        """Execute the module and run the members, as far as that goes.
+
+        Returns twice: ``None`` here, and in each fork what is to be run there. The caller runs it, since a member must
+        stand as deep in the stack as a job by itself.
+        """
         job = self.job
         if not hasattr(os, "memfd_create"):
-            return
+            return None
         surroundings = Surroundings(job.payload["seed"])
         job.channel.set_deadline(job.seconds + GRACE)
         surroundings.restore()
-        before = _descriptors()
+        job.channel.adopt_orphans()
+        before = _shared()
         try:
             module = job.load()
         except CannotTrace as error:
             self._refuse(error)
-            return
-        if threading.active_count() > job.threads or _descriptors() != before:
-            return
+            return None
+        if threading.active_count() > job.threads or _shared() != before:
+            return None
+        self.random = random.getstate()
         for position, member in enumerate(self.members):
             job.channel.set_deadline(job.seconds + 3 * GRACE)
-            self._member(position, member, module)
-            if self.written > ROOM or not self._tidy():
-                return
+            channel = self._member(position)
+            if channel is not None:
+                return member, module, channel
+            if self.written > ROOM or not self._buried() or not self._tidy():
+                break
+        return None
 
     def _refuse(self, error: CannotTrace) -> None:
         """Tell of every member what the module's execution came to."""
@@ -79,26 +97,26 @@ class Family:
         for position in range(len(self.members)):
             self.job.channel.write(encode("M", position, len(text)) + text)
 
-    def _member(self, position: int, member: Dict[str, Any], module: ModuleType) -> None:
+    def _member(self, position: int) -> Any:
+        """Fork, and pass on what the fork wrote; in the fork, return its channel."""
         file = os.memfd_create("member")
+        pid = os.fork()
+        if not pid:
+            return self._become(file)
         try:
-            pid = os.fork()
-            if not pid:
-                self._become(member, module, file)
             if self._wait(pid) == 0:
                 self._pass_on(position, file)
         finally:
             os.close(file)
+        return None
 
-    def _become(self, member: Dict[str, Any], module: ModuleType, file: int) -> None:
-        """Be the member; never returns."""
-        code = 1
+    def _become(self, file: int) -> Any:
         try:
             os.setsid()
-            self.job.run_member(member, module, self.job.channel.in_fork(file))
-            code = 0
-        finally:
-            os._exit(code)
+            random.setstate(self.random)  # it seeds itself anew in every fork
+            return self.job.channel.in_fork(file)
+        except BaseException:
+            os._exit(1)  # else two processes would go on as this one
 
     def _wait(self, pid: int) -> int:
         """Return the member's wait status, when it and its process group are dead."""
@@ -116,6 +134,19 @@ class Family:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         return status
+
+    def _buried(self) -> bool:
+        """Return whether no process is left that a member, or the module, has started; orphans are adopted."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return True
+            if not pid:
+                if time.monotonic() > end:
+                    return False
+                time.sleep(_LONGEST_PAUSE)
 
     def _pass_on(self, position: int, file: int) -> None:
         size = os.fstat(file).st_size
@@ -138,9 +169,9 @@ class Family:
         return not os.listdir(self.folder)
 
 
-def _descriptors() -> List[str]:
-    """Return the open descriptors: a file that the module opened would be at one position for all members."""
-    try:
-        return sorted(os.listdir("/proc/self/fd"))
-    except OSError:
-        return []
+def _shared() -> Tuple[List[str], List[str]]:
+    """Return what forks share: open descriptors, whose position is one for all, and shared memory."""
+    with open("/proc/self/maps", "rb") as file:
+        maps = [line.split() for line in file.read().decode("utf-8", "replace").splitlines()]
+    shared = sorted(" ".join(fields) for fields in maps if fields[1].endswith("s"))
+    return sorted(os.listdir("/proc/self/fd")), shared
