@@ -88,6 +88,13 @@ def f(*args, **kwargs):
     return args, kwargs
 
 
+def joins(a):
+    """3.12 tells a line again where branches meet after a call of a Python function."""
+    b = f(a and f())
+    c = f((a, 1) and f(f(1)), f() if a else f(2), a and (a is b))
+    return a and f()
+
+
 def walrus(items):
     if (n := len(items)) > 2 and (m := items[n - 1] * 2) > 3:
         return [last := x + m for x in items], last, n
@@ -237,5 +244,5 @@ def run():
         found = [truths(), unimplemented(3), chained(), walrus([1, 2, 3]), walrus([1])]
     found += [Derived().name(), Derived().mangled(), Derived.decorated(), Derived.pairs, Derived.size]
     found += [many_lines(1), generators(), asyncio.run(asynchronous()), exceptions(), scopes(), recursion(100)]
-    print(constants(), "é" + "ü", len("日本") + len("é"))
+    print(constants(), joins(1), joins(0), "é" + "ü", len("日本") + len("é"))
     return found, LOG

@@ -35,10 +35,9 @@ _METHOD_LINES = sys.version_info >= (3, 10)
 _TESTED_LINES = (3, 10) <= sys.version_info < (3, 12)
 """Whether a jump stands on the line of the comparison that decides it, and not on its statement's."""
 _JOINS_TELL = sys.version_info[:2] == (3, 12)
-"""Whether a line is told again where branches meet, after an instruction of some kinds; a site's is one of them."""
+"""Whether a line may be told again where branches meet, depending on the instruction before: no site stands there."""
 _RESUMES_TELL = sys.version_info >= (3, 13)
 """Whether a line is told again at a branch that follows a resumption."""
-_TELLING = (ast.Attribute, ast.BinOp, ast.Call, ast.Compare, ast.Subscript)
 _FIRST = {
     ast.Attribute: "value",
     ast.Await: "value",
@@ -263,7 +262,7 @@ class Rewriter:
     def _of_boolop(self, node: Any, depth: int, truth: bool) -> None:
         last = len(node.values) - 1
         for position, value in enumerate(node.values):
-            if (position == last and _joins(value)) or _resumes(value):
+            if (position == last and _JOINS_TELL) or _resumes(value):
                 node.values[position] = self._expression(value, depth, True, truth)
             elif isinstance(value, ast.Name) and value.id != "__debug__":
                 name = self._mark(value)
@@ -278,7 +277,7 @@ class Rewriter:
         self._field(node, "test", depth, truth=True)
         for name in ("body", "orelse"):
             value = getattr(node, name)
-            self._field(node, name, depth, truth=truth, shown=_branches(value) or _joins(value) or _resumes(value))
+            self._field(node, name, depth, truth=truth, shown=_branches(value) or _JOINS_TELL or _resumes(value))
 
     def _of_lambda(self, node: Any, depth: int, truth: bool) -> None:
         self._defaults(node.args, depth)
@@ -323,10 +322,6 @@ def _is_expression(node: Any) -> bool:
 
 def _branches(node: Any) -> bool:
     return isinstance(node, (ast.BoolOp, ast.IfExp)) or (isinstance(node, ast.Compare) and len(node.ops) > 1)
-
-
-def _joins(value: Any) -> bool:
-    return _JOINS_TELL and not isinstance(value, _TELLING)
 
 
 def _resumes(value: Any) -> bool:
