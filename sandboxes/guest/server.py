@@ -60,7 +60,7 @@ class Server:
         self._supervisor = Supervisor(source)
         self._directory = os.path.join(settings.scratch, "job")
         self._jobs = 0
-        self._first_uid = _first_uid(settings)
+        self._uids = _uids(settings)
         self._cpus = os.cpu_count() or 1
         self._entry: Entry = check_job
 
@@ -69,7 +69,7 @@ class Server:
         settings = self._settings
         if settings.protocol != frames.PROTOCOL:
             raise ValueError("the host speaks protocol %r, this server %r" % (settings.protocol, frames.PROTOCOL))
-        if self._first_uid is None:
+        if self._uids is None:
             adopt_orphans()
             if settings.contained:
                 hide()
@@ -126,7 +126,7 @@ class Server:
     def _run(
         self, entry: Entry, payload: bytes, files: JobFiles, wall: float, address_space: int
     ) -> "tuple[Death, str]":
-        uid = None if self._first_uid is None else self._first_uid + self._jobs
+        uid = None if self._uids is None else self._uids[self._jobs % len(self._uids)]
         self._jobs += 1
         os.mkdir(self._directory, 0o700)
         if uid is not None:
@@ -204,12 +204,14 @@ def _serves(finder: object, directory: str) -> bool:
     return any(str(path).startswith(directory + os.sep) for path in mapping.values())
 
 
-def _first_uid(settings: Settings) -> Optional[int]:
+def _uids(settings: Settings) -> Optional[range]:
+    """Return the uids of the jobs; a namespace may have fewer than there are jobs, and then they come round again."""
     if not settings.own_users:
         return None
-    width = settings.jobs + 1
-    ranges = (min(kernel.highest_uid(), _HIGHEST_UID) - _LOWEST_UID) // width
-    return _LOWEST_UID + settings.slot % ranges * width
+    room = min(kernel.highest_uid(), _HIGHEST_UID) - _LOWEST_UID
+    width = min(settings.jobs + 1, room)
+    first = _LOWEST_UID + settings.slot % (room // width) * width
+    return range(first, first + width)
 
 
 def _status(death: Death, too_much: bool) -> str:

@@ -234,6 +234,12 @@ def test_jobs_of_two_sandboxes_are_never_the_same_user_of_the_machine(
     assert all(int(each) > 1_000_000 for each in maps)  # root inside is nobody outside
 
 
+def test_a_sandbox_may_run_more_jobs_than_there_are_users(spec: PoolSpec, bubblewrap_image: ImageRef) -> None:
+    """A range of 65,536 users was divided into parts of a million: no server started."""
+    with open_pool("bubblewrap", dataclasses.replace(spec, jobs_per_sandbox=10**6), bubblewrap_image) as pool:
+        assert says(pool, "os.getuid()", "import os") != says(pool, "os.getuid()", "import os")
+
+
 def test_an_old_bubblewrap_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bwrap").write_text("#!/bin/sh\necho bubblewrap 0.4.1\n")
     (tmp_path / "bwrap").chmod(0o755)
