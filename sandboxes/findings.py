@@ -11,7 +11,6 @@ from sandboxes.interpreters import installed
 CHOICE: Final = "sandbox"
 _WHY: Final = {
     "docker": "hardened containers, every limit enforced by the engine and verified",
-    "podman": "hardened containers, every limit enforced by the engine and verified",
     "bubblewrap": "namespaces and cgroups without a daemon, every limit verified",
 }
 

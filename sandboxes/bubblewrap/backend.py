@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sandboxes import rootfs
 from sandboxes.api import Finding, ImageRef, Isolation, Pool, PoolSpec
 from sandboxes.bubblewrap.doctor import bubblewrap_findings
 from sandboxes.bubblewrap.packages import install
@@ -12,6 +11,7 @@ from sandboxes.bubblewrap.pool import open_bubblewrap_pool
 from sandboxes.bubblewrap.probe import version_in
 from sandboxes.bubblewrap.sessions import open_bubblewrap_session
 from sandboxes.interpreters import find
+from sandboxes.rootfs import explicit, from_interpreter
 from sandboxes.session_api import Session, SessionSpec
 from schemas.errors import BackendCannot
 
@@ -29,8 +29,8 @@ class BubblewrapBackend:
     def resolve_image(self, *, python: str | None = None, base: str | None = None, shell: bool = False) -> ImageRef:
         """Unpack a root file system of this machine's Python, or take the directory ``base``."""
         if base is not None:
-            return rootfs.explicit(Path(base), version_in)
-        return rootfs.from_interpreter(find(python), shell=shell)
+            return explicit(Path(base), version_in)
+        return from_interpreter(find(python), shell=shell)
 
     def open_pool(self, spec: PoolSpec, image: ImageRef, *, size: int = 1) -> Pool:
         """Start the first sandbox."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sandboxes import rootfs
 from sandboxes.api import ImageRef
 from sandboxes.bubblewrap.probe import run_python, says
 from sandboxes.docker.packages import (
@@ -20,6 +19,7 @@ from sandboxes.docker.packages import (
     layer_key,
     write_layer,
 )
+from sandboxes.rootfs import find, keep, unpack_own
 from schemas.base import digest
 from schemas.errors import StorageFailed
 
@@ -34,7 +34,7 @@ def install(base: ImageRef, requirements: Sequence[str], folder: Path) -> tuple[
     wanted = checked(requirements)
     key = layer_key(base, wanted)
     place = says(Path(base.reference), SITE)
-    image = rootfs.find(key) or _make(base, wanted, key, place)
+    image = find(key) or _make(base, wanted, key, place)
     source = Path(image.reference) / place.lstrip("/")
     target = folder / source.name
     shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
@@ -51,7 +51,7 @@ def _make(base: ImageRef, wanted: Sequence[str], key: str, place: str) -> ImageR
             _copy(Path(base.reference), target)
             _lay_over(tree, target, place)
 
-        return rootfs.keep(key, content, base.python, _bytes(Path(base.reference)) + _bytes(tree), fill)
+        return keep(key, content, base.python, _bytes(Path(base.reference)) + _bytes(tree), fill)
 
 
 def _copy(base: Path, target: Path) -> None:
@@ -67,7 +67,7 @@ def _lay_over(tree: Path, target: Path, place: str) -> None:
     with tempfile.TemporaryFile() as archive:
         write_layer(tree, archive)
         archive.seek(0)
-        rootfs.unpack_own(archive, packages)
+        unpack_own(archive, packages)
     # Whatever its exit code: templates among the files do not parse.
     run_python(target, ["-S", "-E", *COMPILE, place], writable=place, seconds=LAYER_SECONDS)
 
