@@ -128,3 +128,34 @@ def test_memory_compares_identity(numbers: list[int], data: st.DataObject) -> No
     assert memory.common_start(one, other) == at
     assert memory.common_end(one, other, len(one) - at) == len(one) - at - 1
     assert memory.common_end(one, [None, *one], len(one)) == len(one)
+
+
+@pytest.mark.skipif(not memory.usable, reason="lists have another layout here")
+@given(st.integers(1, 200), st.integers(0, 200), st.lists(st.integers(0, 199), max_size=3), st.integers(-2, 2))
+def test_a_guess_changes_no_comparison(size: int, guess: int, places: list[int], more: int) -> None:
+    one: list[Any] = list(range(size))
+    other = list(one)
+    for place in places:
+        other[place % size] = object()
+    other = [*other, *"ab"[:more]] if more > 0 else other[: size + more]
+    room = min(len(one), len(other))
+    start = next((n for n in range(room) if one[n] is not other[n]), room)
+    assert memory.common_start(one, other, guess) == start
+    end = next((n for n in range(room - start) if one[-1 - n] is not other[-1 - n]), room - start)
+    assert memory.common_end(one, other, room - start) == end
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), PLAIN), min_size=1, max_size=12))
+def test_splices_one_after_the_other_give_the_rendered_text(steps: list[tuple[int, Any]]) -> None:
+    renderer = ValueRenderer()
+    now: list[Any] = [n * 7919 % 1000 for n in range(100)]
+    node = snapshots.take(now, renderer.structural)
+    text = renderer.render(now)
+    for place, leaf in steps:
+        now[place] = leaf
+        found = splices.splice(node, text, now, renderer)
+        if found is None:
+            continue
+        assert found.text == renderer.render(now)
+        assert text[: found.start] + found.middle + text[len(text) - found.end :] == found.text
+        node, text = found.snapshot, found.text

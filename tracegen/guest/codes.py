@@ -54,9 +54,9 @@ class CodeInfo:
         self.names = _names(code) if code.co_flags & OPTIMIZED else None
         self.order = {name: position for position, name in enumerate(self.names or ())}
         self.unbound = dict.fromkeys(self.names or (), UNBOUND)
-        self.whole = self.names is not None and not _PROXY and len(self.names) == _count(code)
-        """Whether ``f_locals`` is a plain dict of the names that are shown, if nobody put others there."""
         self.shadows = shadows(code)
+        self.whole = self.names is not None and not self.shadows and len(self.names) == _count(code)
+        """Whether ``f_locals`` holds the names that are shown and no others, if nobody put some there."""
         self._ops = code.co_code  # a copy at every access from 3.11 on
         self._keys: Dict[str, str] = {name: quoted(name) + ":" for name in self.names or ()}
 

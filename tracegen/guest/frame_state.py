@@ -6,12 +6,12 @@ The hot path: ``receive`` and ``write`` run at every event of every recorded fra
 from __future__ import annotations
 
 from types import FrameType, MethodType
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, cast
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, cast
 
 from . import structures
 from .codes import CodeInfo
 from .opcodes import is_internal_stop, yielded
-from .snapshots import SNAPSHOTS, Bare, immutable, take
+from .snapshots import SNAPSHOTS, Bare, Items, immutable, take
 from .splices import splice
 from .types_text import bare_text
 from .wire import SHORTEST_PATCHED, quoted, quoted_patch
@@ -25,8 +25,11 @@ _SMALL = 1 << 2000  # 640 digits, the lowest limit that a program can set
 _NOTHING: List[Tuple[str, Any]] = []
 
 
-Changes = Tuple[str, Dict[str, str], Dict[str, Any], Tuple[str, ...]]
-"""How locals differ from the last event: JSON as the wire has it, texts, marks, deleted names. In force once kept."""
+Looks = Sequence[Tuple[str, str, Any]]
+"""Names with their texts and marks."""
+_NO_LOOKS: Looks = ()
+Changes = Tuple[str, Looks, Tuple[str, ...]]
+"""How locals differ from the last event: JSON as the wire has it, new looks, deleted names. In force once kept."""
 
 
 def state_of(function: Any) -> Optional[FrameState]:
@@ -39,11 +42,12 @@ def state_of(function: Any) -> Optional[FrameState]:
 class FrameState:
     """A frame's trace function is its ``receive``. The interpreter keeps it, so that a resumed generator finds it."""
 
-    __slots__ = ("info", "marks", "recorder", "stack", "texts", "uid", "unwinding")
+    __slots__ = ("_line", "info", "marks", "recorder", "stack", "texts", "uid", "unwinding")
 
     def __init__(self, recorder: Recorder, uid: int, info: CodeInfo, stack: List[int]) -> None:
         self.recorder = recorder
         self.uid = uid
+        self._line = f'["l",{uid},'
         self.info = info
         self.stack = stack
         self.texts: Dict[str, str] = {}
@@ -62,12 +66,12 @@ class FrameState:
             if recorder.owed_limit is not None:
                 recorder.pay_limit()
             if kind == "line":
-                self.write(frame, "l")
+                self.write(frame, self._line)
                 self.unwinding = False
             elif kind == "return":
                 self._leave(frame, arg)
             elif kind == "exception" and not is_internal_stop(frame, arg[0]):
-                self.write(frame, "x", recorder.renderer.render(arg))
+                self.write(frame, f'["x",{self.uid},', recorder.renderer.render(arg))
                 self.unwinding = True
         except RecursionError:
             recorder.again(lambda: self.receive(frame, kind, arg))
@@ -79,11 +83,11 @@ class FrameState:
     def _leave(self, frame: FrameType, arg: Any) -> None:
         info = self.info
         if info.generator and info.is_yield(frame) and not (self.unwinding and arg is None):
-            self.write(frame, "y", self.recorder.renderer.render(yielded(arg)))
+            self.write(frame, f'["y",{self.uid},', self.recorder.renderer.render(yielded(arg)))
         elif arg is not None or info.is_return(frame):  # what an exception leaves gives None
-            self.write(frame, "r", self.look(arg)[0])
+            self.write(frame, f'["r",{self.uid},', self.look(arg)[0])
         else:
-            self.write(frame, "u")
+            self.write(frame, f'["u",{self.uid},')
         self.unwinding = False
         stack = self.stack
         if stack and stack[-1] == self.uid:
@@ -91,39 +95,47 @@ class FrameState:
         elif self.uid in stack:
             del stack[stack.index(self.uid) :]
 
-    def write(self, frame: FrameType, tag: str, value: Optional[str] = None, before: str = "") -> None:
-        """Write one event, after the text ``before``, unless a limit is met. Nothing is kept of one that fails."""
+    def write(self, frame: FrameType, row: str, value: Optional[str] = None) -> None:
+        """Write one event unless a limit is met, ``row`` preceding its line. Of one that fails nothing is kept."""
         recorder = self.recorder
         wire = recorder.wire
         recorder.countdown -= 1
         if (recorder.countdown < 0 or wire.bytes >= recorder.most_bytes) and recorder.met_limit():
             return
-        now = frame.f_locals if self.info.whole else self.info.visible(frame)
         marks = self.marks
-        changed: List[Tuple[str, Any]] = _NOTHING
+        changed = _NOTHING
+        info = self.info
+        now: Any = None
         try:
-            for name, item in now.items():
+            now = frame.f_locals.items() if info.whole else info.visible(frame).items()
+            for name, item in now:
                 mark = marks[name]
                 if mark is item or (type(mark) in SNAPSHOTS and mark.unchanged(item)):
                     continue
                 changed = [*changed, (name, item)]
         except (KeyError, RuntimeError):  # names that the code does not have; a dict that another thread fills
-            now = self.info.visible(frame)
-            changed = [pair for pair in now.items() if not self._known(*pair)]
+            now = info.visible(frame).items()
+            changed = [pair for pair in now if not self._known(*pair)]
         # A module's frame is entered on line 0 from 3.11 on.
-        row = f'{before}["{tag}",{self.uid},{frame.f_lineno or 1}'
-        found: Optional[Changes] = None
+        row = f"{row}{frame.f_lineno or 1}"
+        found = _NO_LOOKS
         if changed or len(now) != len(self.texts):
-            found = self.changes(changed, now)
-        row += _tail(found[0], found[3], value) if found is not None else "]\n" if value is None else _value(value)
+            text, found, deleted = self.changes(changed, now)
+            row += _tail(text, deleted, value) if deleted or value is not None or not text else f",{{{text}}}]\n"
+        else:
+            deleted = ()
+            row += "]\n" if value is None else f",{{}},[],{quoted(value)}]\n"
         if recorder.elision:
             recorder.flush_elision()
-        data = row.encode("ascii")
+        data = row.encode()  # all ASCII
         wire.write(data)  # may want for stack: counted when it is done
         wire.events += 1
         wire.bytes += len(data)
-        if found is not None:
-            self._keep(found)
+        if deleted:
+            self._forget(deleted)
+        for name, text, mark in found:
+            marks[name] = mark
+            self.texts[name] = text
 
     def _known(self, name: str, value: Any) -> bool:
         mark = self.marks.get(name, NEW)
@@ -131,35 +143,44 @@ class FrameState:
 
     def changes(self, found: List[Tuple[str, Any]], now: Any) -> Changes:
         """Return what changed since the last event; renders only the values ``found``."""
-        texts, info, marks = self.texts, self.info, self.marks
-        changed: Dict[str, str] = {}
-        known: Dict[str, Any] = {}
+        texts, info = self.texts, self.info
+        looks: List[Tuple[str, str, Any]] = []
         row = ""
         fresh = 0
         if len(found) > 1 and info.order:
             found.sort(key=lambda pair: info.order[pair[0]])
         for name, value in found:
             old = texts.get(name)
-            before = marks.get(name, NEW)
-            spliced = None
-            if old is not None and len(old) > SHORTEST_PATCHED:
-                spliced = splice(before, old, value, self.recorder.renderer)
-            text, known[name] = spliced[:2] if spliced is not None else self.look(value, before)
+            kind = type(value)
+            if kind is int and -_SMALL < value < _SMALL:
+                text, mark, middle = repr(value), value, None
+            else:
+                text, mark, middle = self._look(value, self.marks.get(name, NEW), old)
+            looks.append((name, text, mark))
             if old == text:
                 continue
-            changed[name] = text
-            row += info.key(name) if not row else "," + info.key(name)
-            if spliced is not None:
-                row += f"[{spliced.start},{spliced.end},{quoted(spliced.middle)}]"
-            elif old is None:
-                row += quoted(text)
+            row += ("," if row else "") + info.key(name)
+            if old is None:
                 fresh += 1
+                row += quoted(text)
+            elif middle is not None:
+                row += middle
             else:
                 row += quoted(text) if len(text) < SHORTEST_PATCHED else quoted_patch(old, text)
         deleted: Tuple[str, ...] = ()
         if len(now) != len(texts) + fresh:
-            deleted = tuple([name for name in texts if name not in now])
-        return row, changed, known, deleted
+            bound = dict(now)
+            deleted = tuple([name for name in texts if name not in bound])
+        return row, looks, deleted
+
+    def _look(self, value: Any, before: Any, old: Optional[str]) -> Tuple[str, Any, Optional[str]]:
+        """Return a value's text, what to know it by, and how the text follows from the ``old`` one if that is known."""
+        if old is not None and len(old) > SHORTEST_PATCHED and type(before) is Items:
+            spliced = splice(before, old, value, self.recorder.renderer)
+            if spliced is not None:
+                return spliced.text, spliced.snapshot, f"[{spliced.start},{spliced.end},{quoted(spliced.middle)}]"
+        text, mark = self.look(value, before)
+        return text, mark, None
 
     def look(self, value: Any, before: Any = NEW) -> Tuple[str, Any]:
         """Return a value's text, and what to know it by; ``before``: what it was known by."""
@@ -171,7 +192,7 @@ class FrameState:
             text = repr(value)
             if len(text) <= self.recorder.renderer.characters:
                 return text, value
-        elif value is None or kind is bool:
+        elif value is None or kind is bool or kind is float:
             return repr(value), value
         renderer = self.recorder.renderer
         found = structures.flat_list(value, renderer) if kind is list else None
@@ -187,13 +208,10 @@ class FrameState:
             return text, Bare(kind)
         return text, take(value, renderer.structural) or NEW
 
-    def _keep(self, found: Changes) -> None:
-        _, texts, marks, deleted = found
-        for name in deleted:
+    def _forget(self, names: Tuple[str, ...]) -> None:
+        for name in names:
             del self.texts[name]
             self.marks[name] = NEW
-        self.texts.update(texts)
-        self.marks.update(marks)
 
 
 def _tail(changed: str, deleted: Tuple[str, ...], value: Optional[str]) -> str:
@@ -201,7 +219,3 @@ def _tail(changed: str, deleted: Tuple[str, ...], value: Optional[str]) -> str:
         return f",{{{changed}}}]\n" if changed else "]\n"
     names = ",".join(map(quoted, deleted))
     return f",{{{changed}}},[{names}]" + ("]\n" if value is None else f",{quoted(value)}]\n")
-
-
-def _value(value: str) -> str:
-    return f",{{}},[],{quoted(value)}]\n"

@@ -49,35 +49,45 @@ usable = _as_expected()
 _compare: Callable[[int, int, int], int] = _prepare() if usable else (lambda one, other, size: 1)
 
 
-def same(one: List[Any], other: List[Any]) -> bool:
-    """Whether two lists of equal length have the same objects in the same order."""
-    return _compare(_address(one), _address(other), len(one) * _POINTER) == 0
+def address(items: List[Any]) -> int:
+    """Return where a list's pointers are; they stay there while the list is not changed."""
+    return _address(items)
 
 
-def common_start(one: List[Any], other: List[Any]) -> int:
-    """Return how many objects two lists have in common at their starts."""
+def same(one: List[Any], other: List[Any], first: int = 0) -> bool:
+    """Whether two lists of equal length have the same objects in the same order; ``first``: the address of ``one``."""
+    return _compare(first or _address(one), _address(other), len(one) * _POINTER) == 0
+
+
+def common_start(one: List[Any], other: List[Any], guess: int = 0) -> int:
+    """Return how many objects two lists have in common at their starts; fastest if it is not far above ``guess``."""
     first, second = _address(one), _address(other)
-    low, high = 0, min(len(one), len(other))
+    room = min(len(one), len(other))
+    low, high, step = 0, room, min(guess, room) or 1
     while low < high:
-        middle = (low + high + 1) // 2
+        middle = min(high, low + step)
         at = low * _POINTER
         if _compare(first + at, second + at, (middle - low) * _POINTER) == 0:
             low = middle
+            # From the guess on in growing steps, then in ever smaller ones.
+            step = (high - low + 1) // 2 if high < room else 1 if low == guess else 4 * step
         else:
             high = middle - 1
+            step = (high - low + 1) // 2
     return low
 
 
 def common_end(one: List[Any], other: List[Any], room: int) -> int:
-    """Return how many objects two lists have in common at their ends, at most ``room``."""
+    """Return how many objects two lists have in common at their ends, at most ``room``; fast if it is nearly that."""
     first = _address(one) + len(one) * _POINTER
     second = _address(other) + len(other) * _POINTER
-    low, high = 0, room
+    low, high, gap = 0, room, 0
     while low < high:
-        middle = (low + high + 1) // 2
+        middle = max(low + 1, high - gap) if not low else (low + high + 1) // 2
         at = middle * _POINTER
-        if _compare(first - at, second - at, (middle - low) * _POINTER) == 0:
+        if _compare(first - at, second - at, at - low * _POINTER) == 0:
             low = middle
         else:
             high = middle - 1
+            gap = 4 * gap + 1
     return low

@@ -157,19 +157,19 @@ class Recorder:
         if info is None:
             self._skip(frame)
             return None
-        stack = self._thread.stack
+        thread = self._thread
+        stack = thread.stack
         known = state_of(frame.f_trace) if info.generator else None
         if known is not None and known.recorder is self:
-            known.write(frame, "s")
+            known.write(frame, f'["s",{known.uid},')
             known.stack = stack
             stack.append(known.uid)
             return known.receive
         uid = self._frames + 1
         state = self.frame_class(self, uid, info, stack)
-        thread = self._thread.number
-        if thread < 0:
-            thread = self._number()
-        state.write(frame, "c", None, f'["F",{uid},{stack[-1] if stack else 0},{info.index},{thread}]\n')
+        number = thread.number if thread.number >= 0 else self._number()
+        parent = stack[-1] if stack else 0
+        state.write(frame, f'["F",{uid},{parent},{info.index},{number}]\n["c",{uid},')
         self._frames = uid
         stack.append(uid)
         return state.receive

@@ -22,6 +22,7 @@ _IMMUTABLE_IDS = frozenset(map(id, _IMMUTABLE))
 _WITH_TUPLES = _IMMUTABLE_IDS | {id(tuple)}
 _LARGEST = 100_000
 """Items above which a snapshot costs more memory than rendering costs time."""
+_FIRST = (0, 1)
 _NODES = 400
 """Containers and names in one snapshot."""
 _DEEPEST = 40
@@ -34,7 +35,7 @@ class Items:
     Items that are not immutable are snapshots themselves; ``flat`` if there are none.
     """
 
-    __slots__ = ("flat", "height", "items", "kind", "lengths", "text")
+    __slots__ = ("_address", "anchor", "flat", "height", "items", "kind", "lengths", "text")
 
     def __init__(
         self,
@@ -53,6 +54,9 @@ class Items:
         """The value's own text, where it is known; see ``structures``."""
         self.height = 0
         """Containers around each other in it, where the text is known."""
+        self.anchor = _FIRST
+        """An item's number and where its text begins, of a list that changed there before."""
+        self._address = memory.address(items) if len(items) >= memory.SHORTEST and memory.usable else 0
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""
@@ -62,8 +66,8 @@ class Items:
             return False
         if not self.flat:
             return _same(items, value)
-        if len(items) >= memory.SHORTEST and kind is list and memory.usable:
-            return memory.same(items, value)
+        if self._address and kind is list:
+            return memory.same(items, value, self._address)
         return all(map(is_, items, value))
 
 

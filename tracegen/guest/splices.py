@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 from . import memory
 from .snapshots import Items
@@ -36,14 +36,14 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
         lengths = _lengths(before.items)
         if lengths is None or sum(lengths) + 2 * last != len(text):  # it was cut
             return None
-    start = memory.common_start(before.items, value)
+    start = memory.common_start(before.items, value, before.anchor[0])
     end = memory.common_end(before.items, value, min(size, last) - start)
     middle = _lengths(value[start : size - end])
     if middle is None or (start == 0 and end == 0):
         return None
     # One item more on the left and right than differs, so that the separators are those of the list.
     left, right = max(0, start - 1), max(0, end - 1)
-    first = _offset(lengths, left, len(text))
+    first = _offset(lengths, left, before.anchor)
     gone = lengths[left : last - right]
     rest = len(text) - first - sum(gone) - 2 * (len(gone) - 1)
     new = repr(value[left : size - right])[1:-1]
@@ -52,15 +52,17 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
         return None
     lengths = lengths.copy()
     lengths[start : last - end] = middle
-    return Splice(whole, Items(list, list(value), lengths, whole, flat=True), first, rest, new)
+    snapshot = Items(list, list(value), lengths, whole, flat=True)
+    snapshot.anchor = left, first  # loops change neighbours one after the other
+    return Splice(whole, snapshot, first, rest, new)
 
 
-def _offset(lengths: List[int], position: int, size: int) -> int:
-    """Return where an item's text begins in a text of ``size`` characters; adds up the shorter side."""
-    if 2 * position < len(lengths):
-        return 1 + sum(lengths[:position]) + 2 * position
-    after = lengths[position:]
-    return size + 1 - sum(after) - 2 * len(after)
+def _offset(lengths: List[int], position: int, anchor: Tuple[int, int]) -> int:
+    """Return where an item's text begins; adds up from an item whose place is known."""
+    known, offset = anchor
+    if position < known:
+        return offset - sum(lengths[position:known]) - 2 * (known - position)
+    return offset + sum(lengths[known:position]) + 2 * (position - known)
 
 
 def _lengths(items: List[Any]) -> Optional[List[int]]:

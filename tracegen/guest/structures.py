@@ -123,7 +123,7 @@ class _Walk:
         marks: List[Any] = []
         for value in values:
             kind = type(value)
-            if kind is int or kind is float or value is None:
+            if kind is int or kind is float or value is None or (kind is str and len(value) <= self.left):
                 text, mark = repr(value), value
                 self.left -= len(text)
             else:

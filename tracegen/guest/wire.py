@@ -69,7 +69,8 @@ def patch(old: str, new: str) -> Union[str, List[Any]]:
 
 def quoted_patch(old: str, new: str) -> str:
     """Return the JSON of ``patch``."""
-    return _to_json(patch(old, new))
+    found = patch(old, new)
+    return quoted(found) if type(found) is str else f"[{found[0]},{found[1]},{quoted(found[2])}]"
 
 
 def _common(one: str, two: str, room: int) -> int:
