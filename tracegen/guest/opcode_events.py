@@ -39,7 +39,7 @@ class OpcodeState(FrameState):
         try:
             if recorder.owed_limit is not None:
                 recorder.pay_limit()
-            self.write(frame, "o", str(frame.f_lasti))
+            self.write(frame, f'["o",{self.uid},', str(frame.f_lasti))
         except RecursionError:
             recorder.again(lambda: self.receive(frame, kind, arg))
         except Exception as error:
