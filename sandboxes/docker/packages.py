@@ -104,7 +104,23 @@ def _extract(client: docker.APIClient, container: str, place: str, folder: Path)
             spool.write(chunk)
         spool.seek(0)
         with tarfile.open(fileobj=spool) as archive:
-            archive.extractall(folder, filter="data")
+            unpack(archive, folder)
+
+
+def unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """Unpack files and directories below ``folder``. Raises ``ImageUnavailable`` for a link or a name that leads out."""
+    members = archive.getmembers()
+    for member in members:
+        path = PurePosixPath(member.name)
+        if not (member.isreg() or member.isdir()) or path.is_absolute() or ".." in path.parts:
+            raise ImageUnavailable(
+                f"the packages of the image hold {member.name!r}, which is no plain file or directory"
+            )
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+    else:  # Python before 3.11.4, Debian 12's among them
+        for member in members:
+            archive.extract(member, folder, set_attrs=False)
 
 
 def _made(client: docker.APIClient, base: ImageRef, key: str) -> ImageRef | None:

@@ -175,3 +175,33 @@ def test_the_layer_depends_on_nothing_but_the_files(tmp_path: Path) -> None:
         assert "bin/tinypack" not in archive.getnames()
     (tmp_path / "b" / "tinypack" / "data.py").write_text("TWO = 3\n")
     assert content_digest(tmp_path / "a") != content_digest(tmp_path / "b")
+
+
+def archive_of(folder: Path, *names: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarFile:
+    path = folder / "layer.tar"
+    with tarfile.open(path, "w") as made:
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            made.addfile(entry, io.BytesIO(b""))
+    return tarfile.open(path)
+
+
+@pytest.mark.parametrize("filters", [True, False])
+def test_files_are_unpacked_with_and_without_the_filters_of_newer_pythons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filters: bool
+) -> None:
+    if not filters:  # as in Python 3.11.2, which came before them
+        monkeypatch.delattr(tarfile, "data_filter")
+    with archive_of(tmp_path, "site/one.py", "site/inner/two.py") as archive:
+        packages.unpack(archive, tmp_path / "out")
+    found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.py")}
+    assert found == {"site/one.py", "site/inner/two.py"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("../out.py", tarfile.REGTYPE), ("/out.py", tarfile.REGTYPE), ("link", tarfile.SYMTYPE)]
+)
+def test_names_that_lead_out_and_links_are_refused(tmp_path: Path, name: str, kind: bytes) -> None:
+    with archive_of(tmp_path, name, kind=kind) as archive, pytest.raises(ImageUnavailable, match="no plain file"):
+        packages.unpack(archive, tmp_path / "out")
