@@ -108,7 +108,7 @@ def _extract(client: docker.APIClient, container: str, place: str, folder: Path)
 
 
 def unpack(archive: tarfile.TarFile, folder: Path) -> None:
-    """Unpack files and directories below ``folder``. Raises ``ImageUnavailable`` for a link or a name that leads out."""
+    """Unpack files and directories below ``folder``. Raises ``ImageUnavailable`` for links and names that lead out."""
     members = archive.getmembers()
     for member in members:
         path = PurePosixPath(member.name)
