@@ -1,27 +1,24 @@
-"""Starts the container of a session."""
+"""Starts the container of a session, of its own settings."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening
-from sandboxes.docker.channel import ContainerChannel, remove
-from sandboxes.docker.engine import refusal
+from sandboxes.docker.channel import ContainerChannel
+from sandboxes.docker.containers import start_container
 from sandboxes.docker.owners import OWNER_LABEL, own_label
 from sandboxes.sandbox import bootstrap_text
 from sandboxes.session import GUEST_MODULE
 from sandboxes.session_api import SessionSpec
-from schemas.errors import ImageUnavailable, StartFailed, UsageError
+from schemas.errors import UsageError
 
 if TYPE_CHECKING:
     import docker
 
-BACKEND = "docker"
 _LEAST_DISK = 2**20
 
 
@@ -39,29 +36,8 @@ def check_session_spec(spec: SessionSpec) -> None:
 
 
 def start(client: docker.APIClient, spec: SessionSpec, image: ImageRef) -> ContainerChannel:
-    """Return the channel of a container that has started. Raises ``ImageUnavailable``, ``StartFailed`` and others."""
-    import docker.errors
-    import requests
-
-    try:
-        container: str = client.create_container(**_creation(client, spec, image))["Id"]
-    except docker.errors.ImageNotFound as error:
-        raise ImageUnavailable(f"the image {image.reference!r} is gone: resolve it again") from error
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise refusal("does not create the session", error) from error
-    undo: Callable[[], None] = partial(remove, client, container)
-    try:
-        channel = ContainerChannel(client, container)
-        undo = channel.close
-        client.start(container)
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        undo()
-        message = f"container {container[:12]} did not start: {error}"
-        raise StartFailed(message, backend=BACKEND, container=container[:12], phase="start", retryable=True) from error
-    except BaseException:
-        undo()
-        raise
-    return channel
+    """Return the channel of a session's container. Raises as ``start_container``."""
+    return start_container(client, _creation(client, spec, image))
 
 
 def _creation(client: docker.APIClient, spec: SessionSpec, image: ImageRef) -> dict[str, Any]:

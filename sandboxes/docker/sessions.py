@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening, launch
+from sandboxes.docker.containers import BACKEND
 from sandboxes.docker.engine import check_runtime, connect
 from sandboxes.docker.owners import remove_orphans
 from sandboxes.docker.writable import WritableSession
@@ -25,7 +26,7 @@ def open_docker_session(spec: SessionSpec, image: ImageRef) -> ContainedSession:
         if spec.writable_root:
             return WritableSession(client, spec, image)
         channel = launch.start(client, spec, image)
-        session = ContainedSession(launch.BACKEND, channel, spec, image, client.close)
+        session = ContainedSession(BACKEND, channel, spec, image, client.close)
     except BaseException:
         client.close()
         raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening, launch, snapshots
+from sandboxes.docker.containers import BACKEND
 from sandboxes.docker.engine import connect
 from sandboxes.docker.snapshots import DockerSnapshot
 from sandboxes.docker.watchdog import Watchdog
@@ -93,7 +94,7 @@ class WritableSession(ContainedSession):
         begun = self._origin
         from_here = image if begun is None else dataclasses.replace(image, reference=begun.name)
         channel = launch.start(self._client, spec, from_here)
-        super().__init__(launch.BACKEND, channel, spec, image, lambda: None)
+        super().__init__(BACKEND, channel, spec, image, lambda: None)
         try:
             hardening.verify_session(self.check, spec)
         except BaseException:
