@@ -92,6 +92,6 @@ def real_functions() -> list[Program]:
     # Called once per row, as the data set has it; rows with an entry point or several inputs are other sources' tests.
     plain = [row for row in rows if isinstance(row.get("input"), str) and "def f(" in row["code"]]
     return [
-        Program(f"<{path.stem}-{number}>", f"{row['code']}\n\ndef run():\n    return f({row['input']})\n")
+        Program(f"<{path.stem}-{number}>", f"{row['code']}\n\ndef run():\n    return f({row['input']}\n    )\n")
         for number, row in enumerate(plain)
     ]
