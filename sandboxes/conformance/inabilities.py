@@ -18,6 +18,9 @@ _CANNOT: Final[Mapping[str, Mapping[str, str]]] = {
         "transfer": _NO_SESSIONS,
         "snapshot": _NO_SESSIONS,
     },
+    "bubblewrap": {
+        "snapshot": "its sessions have no writable root, whose files a snapshot would keep",
+    },
     "rlimits": {
         "memory_of_the_sandbox_is_limited": _PER_PROCESS,
         "memory_of_many_processes_is_limited": _PER_PROCESS,

@@ -28,6 +28,8 @@ class ExpressionRecorder(Recorder):
                 self._evaluated(frame)
             except RecursionError:
                 self.again(lambda: self._evaluated(frame))
+            except MemoryError:
+                raise  # as in ``FrameState.receive``
             except Exception as error:
                 self.fail(error)
             finally:

@@ -75,6 +75,8 @@ class FrameState:
                 self.unwinding = True
         except RecursionError:
             recorder.again(lambda: self.receive(frame, kind, arg))
+        except MemoryError:
+            raise  # there is none left for the program either, which meets the same a little sooner
         except Exception as error:
             recorder.fail(error)
         finally:

@@ -42,6 +42,8 @@ class OpcodeState(FrameState):
             self.write(frame, f'["o",{self.uid},', str(frame.f_lasti))
         except RecursionError:
             recorder.again(lambda: self.receive(frame, kind, arg))
+        except MemoryError:
+            raise  # as in ``FrameState.receive``
         except Exception as error:
             recorder.fail(error)
         finally:

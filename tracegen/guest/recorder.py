@@ -146,6 +146,8 @@ class Recorder:
             return self._enter(frame)
         except RecursionError:
             return self.again(lambda: self._enter(frame))
+        except MemoryError:
+            raise  # as in ``FrameState.receive``
         except Exception as error:
             return self.fail(error)
         finally:
