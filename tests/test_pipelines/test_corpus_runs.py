@@ -88,6 +88,7 @@ def test_a_table_runs_to_the_end(tmp_path: Path) -> None:
     assert "t.parquet#2/files[0]:unused" in shown
 
 
+@pytest.mark.patient
 def test_each_test_of_each_solution_has_its_verdict(tmp_path: Path) -> None:
     row = {
         "name": "double",

@@ -177,6 +177,7 @@ def test_an_item_of_parts_that_fails_is_done_in_parts(run: Run) -> None:
     assert len(list((run.run_dir / "tries" / "99").iterdir())) == 1
 
 
+@pytest.mark.ray
 def test_an_item_of_parts_under_which_a_worker_dies_is_done_in_parts(ray_run: Run) -> None:
     parts = [Step(0), Step(1, "die"), Step(2)]
     ray_run([Step(99, "die"), *map(Step, range(3, 8))], parts={99: parts})

@@ -76,6 +76,7 @@ def test_bubblewrap_as_nobody_conforms_but_for_what_was_accepted(bubblewrap_imag
     }
 
 
+@pytest.mark.patient
 def test_process_conforms_in_what_it_can_and_attacks_are_never_tried_in_it() -> None:
     backend = get_backend("process")
     results = list(run_checks(Bench(backend, backend.resolve_image()), by_name(["pool", "isolation", "session"])))

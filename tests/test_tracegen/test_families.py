@@ -121,6 +121,7 @@ def test_a_family_gives_the_rows_of_each_by_itself_and_no_member_sees_another(pr
     assert set(run_family(primary, jobs, members)) == set(members), "the family left some to run by themselves"
 
 
+@pytest.mark.patient
 def test_a_member_that_ends_oddly_harms_nobody(primary: Pool, secondary: Pool) -> None:
     texts = [text for pair in zip(ODD, PLAIN, strict=False) for text in pair]
     jobs = kin(*texts)
@@ -149,6 +150,7 @@ def test_a_member_has_as_much_of_the_stack_as_by_itself(primary: Pool, secondary
     assert runner(primary, secondary).run_family(jobs) == alone(primary, secondary, jobs)
 
 
+@pytest.mark.patient
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.randoms(use_true_random=False), st.integers(2, 6))
 def test_the_order_and_the_company_change_no_row(

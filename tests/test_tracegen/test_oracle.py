@@ -32,7 +32,7 @@ def test_generated_programs_replay(interpreter: Interpreter) -> None:
 def test_real_functions_replay(interpreter: Interpreter) -> None:
     rows = [json.loads(line) for line in _real_functions().read_text().splitlines()]
     made = [
-        (str(row.get("id")), f"{row['code']}\n\ndef run():\n    return f({row['input']})\n")
+        (str(row.get("id")), f"{row['code']}\n\ndef run():\n    return f({row['input']}\n    )\n")
         for row in rows
         if isinstance(row.get("input"), str) and "def f(" in row["code"]
     ]

@@ -93,6 +93,7 @@ def determinism(row: TraceRecord | Failure) -> str:
     return row.determinism.label
 
 
+@pytest.mark.patient
 def test_every_ending_has_its_label_and_neighbours_are_unharmed(primary: Pool, secondary: Pool) -> None:
     calls = (
         "f(1)",

@@ -116,6 +116,7 @@ DEADLY = """
     """
 
 
+@pytest.mark.patient
 def test_a_test_that_ends_the_process_is_kept_and_the_rest_runs(pool: Pool, tmp_path: Path) -> None:
     limits = small_limits(wall_seconds=1.0, max_events=500, output_bytes=5)
     files = {name: FILES[name] for name in ("goods/__init__.py", "goods/stock.py")} | {"test_deadly.py": DEADLY}
