@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from report import Measurement, arguments, report
-from tracers import Loaded, Output, bare, tracegen, untraced
+from tracers import Loaded, Output, bare, tracegen, under, untraced
 from workloads import Program
 
 SOURCE = """
@@ -35,15 +35,7 @@ def reading(loaded: Loaded) -> Output:
         _ = dict(frame.f_locals)
         return local
 
-    def enter(frame: FrameType, kind: str, arg: Any) -> Any:
-        return local if frame.f_code.co_filename == loaded.name else None
-
-    sys.settrace(enter)
-    try:
-        loaded.run()
-    finally:
-        sys.settrace(None)
-    return Output()
+    return under(loaded, local)
 
 
 WAYS: dict[str, Callable[[Loaded], Output]] = {

@@ -93,6 +93,12 @@ def bare(loaded: Loaded) -> Output:
     def local(frame: FrameType, kind: str, arg: Any) -> Any:
         return local
 
+    return under(loaded, local)
+
+
+def under(loaded: Loaded, local: Callable[[FrameType, str, Any], Any]) -> Output:
+    """Run the program with ``local`` as the trace function of its frames."""
+
     def enter(frame: FrameType, kind: str, arg: Any) -> Any:
         return local if frame.f_code.co_filename == loaded.name else None
 
