@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nested_values import VALUES, Thing, containers, mutate
 
-from tracegen.guest import memory, snapshots, splices, structures
+from tracegen.guest import digests, growth, memory, snapshots, splices, structures
 from tracegen.guest.values import ValueRenderer
 
 PLAIN = st.sampled_from([0, 7, -1, 10**30, True, None, 0.5, -0.0, "a", "it's", 'é"\n', "\ud800", "x" * 30])
@@ -112,6 +112,39 @@ def test_a_cut_or_strange_list_is_not_spliced() -> None:
     whole = ValueRenderer()
     assert splices.splice(node, repr(old), [*old, [1]], whole) is None
     assert splices.splice(node, repr(old), tuple(old), whole) is None
+
+
+ENDS = st.text(st.sampled_from("ab'\"\n\\\u00e9\U000e0001\ud800"), max_size=40)
+
+
+@given(ENDS, st.lists(ENDS, max_size=6), st.integers(4, 60))
+def test_a_grown_text_is_the_rendered_one(first: str, added: list[str], characters: int) -> None:
+    for renderer in (ValueRenderer(), ValueRenderer(characters)):
+        value = first
+        text = renderer.render(value)
+        for each in added:
+            before, value = value, value + each
+            found = growth.growth(before, text, value, renderer.characters)
+            whole = renderer.render(value)
+            if found is not None:
+                assert found.text == whole
+                assert text[: found.start] + found.middle + text[len(text) - found.end :] == whole
+            text = whole
+
+
+def test_a_text_that_grows_is_not_rendered_anew() -> None:
+    for size in (200, 20_000):
+        before = "x" * size
+        found = growth.growth(before, ValueRenderer().render(before), before + "yz", 10_000)
+        assert found is not None
+        assert len(found.middle) < 40
+
+
+@given(st.lists(ENDS, min_size=1, max_size=12))
+def test_a_digest_does_not_depend_on_those_before_it(pieces: list[str]) -> None:
+    grown = ["".join(pieces[:count]) for count in range(len(pieces) + 1)]
+    for text in [*grown, *reversed(grown), *pieces]:
+        assert digests.of_text(text) == digests.of_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 @pytest.mark.skipif(not memory.usable, reason="lists have another layout here")

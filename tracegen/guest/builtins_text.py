@@ -21,6 +21,10 @@ _STRINGS = frozenset([id(str)])
 Pieces = List[str]
 
 
+CUT = "...<+"
+"""Begins the marker of what a text or bytes do not show: its count, its unit and the digest of the whole follow."""
+
+
 def cut_mark(rest: int, digest: str) -> str:
     """Return the marker for items that are not shown, with their digest."""
     return "... <+%d items%s>" % (rest, digest)
@@ -43,7 +47,7 @@ def integer(renderer: ValueRenderer, value: int, depth: int) -> str:
         return renderer.leaf(hex(value))
 
 
-def _cut(renderer: ValueRenderer, value: Any, whole: bytes, unit: str) -> str:
+def _cut(renderer: ValueRenderer, value: Any, digest: str, unit: str) -> str:
     """Return as much of a text as fits, the count of the rest, and a digest by which a change beyond the cut shows."""
     room = max(renderer.left, 16)
     size = room
@@ -52,7 +56,7 @@ def _cut(renderer: ValueRenderer, value: Any, whole: bytes, unit: str) -> str:
     while len(shown) > room + 3 and size > 1:
         size = max(1, size * room // len(shown))
         shown = repr(value[:size])
-    mark = "...<+%d %s%s>" % (len(value) - size, unit, digests.of_bytes(whole))
+    mark = "%s%d %s%s>" % (CUT, len(value) - size, unit, digest)
     renderer.left -= len(shown) + len(mark)
     return shown + mark
 
@@ -64,7 +68,7 @@ def string(renderer: ValueRenderer, value: str, depth: int) -> str:
     if text and len(text) <= room + 2:
         renderer.left -= len(text)
         return text
-    return _cut(renderer, value, value.encode("utf-8", "surrogatepass"), "characters")
+    return _cut(renderer, value, digests.of_text(value), "characters")
 
 
 def byte_string(renderer: ValueRenderer, value: Any, depth: int) -> str:
@@ -74,7 +78,7 @@ def byte_string(renderer: ValueRenderer, value: Any, depth: int) -> str:
     if text and len(text) <= room + 2:
         renderer.left -= len(text)
         return text
-    return _cut(renderer, value, bytes(value), "bytes")
+    return _cut(renderer, value, digests.of_bytes(bytes(value)), "bytes")
 
 
 def pieces(renderer: ValueRenderer, items: Iterable[Any], length: int, depth: int) -> Pieces:

@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from hashlib import blake2b
 from itertools import islice
 from types import FunctionType, ModuleType
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, List, Tuple
 
 from .guard import attributes
 
@@ -25,6 +25,14 @@ _DICTS = frozenset(map(id, (dict, Counter, OrderedDict, defaultdict)))
 _NAMED = frozenset(map(id, (FunctionType, ModuleType, type)))
 _WITHOUT_REFERENCES = 2
 """The last version of ``marshal`` that does not write how often an object is referred to."""
+
+
+_LONGEST_KEPT = 1_000_000
+"""Characters of a text that is kept: what the recorder holds counts against the program's memory."""
+_MOST_KEPT = 4
+_kept: List[Tuple[str, Any]] = []
+"""The texts digested last, each with its unfinished digest; the latest first."""
+_NONE = "", blake2b(digest_size=4)
 
 
 class _TooMuch(Exception):
@@ -89,8 +97,14 @@ def of_set(items: Iterable[Any], shown: Callable[[type], bool]) -> str:
 
 
 def of_text(text: str) -> str:
-    """Return `` #`` and the digest of a text."""
-    return of_bytes(text.encode("utf-8", "surrogatepass"))
+    """Return `` #`` and the digest of a text; goes on from one that it begins with, since texts grow in loops."""
+    if len(text) > _LONGEST_KEPT:
+        return of_bytes(text.encode("utf-8", "surrogatepass"))
+    known, begun = next((pair for pair in _kept if text.startswith(pair[0])), _NONE)
+    hasher = begun.copy()
+    hasher.update(text[len(known) :].encode("utf-8", "surrogatepass"))
+    _kept[:] = [(text, hasher), *[pair for pair in _kept if pair[0] is not known][: _MOST_KEPT - 1]]
+    return " #" + hasher.hexdigest()
 
 
 def of_bytes(data: Any) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, ca
 
 from . import structures
 from .codes import CodeInfo
+from .growth import growth
 from .opcodes import is_internal_stop, yielded
 from .snapshots import SNAPSHOTS, Bare, Items, immutable, take
 from .splices import splice
@@ -177,10 +178,15 @@ class FrameState:
 
     def _look(self, value: Any, before: Any, old: Optional[str]) -> Tuple[str, Any, Optional[str]]:
         """Return a value's text, what to know it by, and how the text follows from the ``old`` one if that is known."""
-        if old is not None and len(old) > SHORTEST_PATCHED and type(before) is Items:
-            spliced = splice(before, old, value, self.recorder.renderer)
-            if spliced is not None:
-                return spliced.text, spliced.snapshot, f"[{spliced.start},{spliced.end},{quoted(spliced.middle)}]"
+        if old is not None and len(old) > SHORTEST_PATCHED:
+            if type(before) is Items:
+                spliced = splice(before, old, value, self.recorder.renderer)
+                if spliced is not None:
+                    return spliced.text, spliced.snapshot, f"[{spliced.start},{spliced.end},{quoted(spliced.middle)}]"
+            elif type(before) is str and type(value) is str:
+                grown = growth(before, old, value, self.recorder.renderer.characters)
+                if grown is not None:
+                    return grown.text, value, f"[{grown.start},{grown.end},{quoted(grown.middle)}]"
         text, mark = self.look(value, before)
         return text, mark, None
 
