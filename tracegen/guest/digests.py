@@ -30,9 +30,9 @@ _WITHOUT_REFERENCES = 2
 _LONGEST_KEPT = 1_000_000
 """Characters of a text that is kept: what the recorder holds counts against the program's memory."""
 _MOST_KEPT = 4
-_kept: List[Tuple[str, Any]] = []
+_NONE: Tuple[str, Any] = "", blake2b(digest_size=4)
+_kept: List[Tuple[str, Any]] = [_NONE]
 """The texts digested last, each with its unfinished digest; the latest first."""
-_NONE = "", blake2b(digest_size=4)
 
 
 class _TooMuch(Exception):
@@ -100,10 +100,14 @@ def of_text(text: str) -> str:
     """Return `` #`` and the digest of a text; goes on from one that it begins with, since texts grow in loops."""
     if len(text) > _LONGEST_KEPT:
         return of_bytes(text.encode("utf-8", "surrogatepass"))
-    known, begun = next((pair for pair in _kept if text.startswith(pair[0])), _NONE)
+    found = next((pair for pair in _kept if text.startswith(pair[0])), _NONE)
+    known, begun = found
     hasher = begun.copy()
     hasher.update(text[len(known) :].encode("utf-8", "surrogatepass"))
-    _kept[:] = [(text, hasher), *[pair for pair in _kept if pair[0] is not known][: _MOST_KEPT - 1]]
+    if found is _kept[0]:
+        _kept[0] = text, hasher
+    else:
+        _kept[:] = [(text, hasher), *[pair for pair in _kept if pair is not found][: _MOST_KEPT - 1]]
     return " #" + hasher.hexdigest()
 
 
