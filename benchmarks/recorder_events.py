@@ -1,4 +1,4 @@
-"""Events per second of the recorder beside PySnooper, a naive tracer and a bare ``sys.settrace``.
+"""Events per second of the recorder beside other tracers, on programs and on the tests of two real suites.
 
     python benchmarks/recorder_events.py [--quick] [--json FILE]
 
@@ -23,6 +23,7 @@ from typing import Any
 
 import tracers
 from report import Measurement, arguments, report
+from suites import SUITES, tests_of
 from tracers import Loaded, Output, Tracer
 from workloads import ROOT, workloads
 
@@ -35,6 +36,8 @@ STOPS = ("(<class 'StopIteration'>", "(<class 'StopAsyncIteration'>")
 BARS = {"pysnooper": (1.0, 3.0), "snoop": (None, 8.0), "hunter": (None, 8.0), "naive": (None, 2.0)}
 """Least ratio on each workload, and on geometric average."""
 MOST_BYTES = {"cruxeval": 35.0, "list": 30.0}
+
+SUITE_EVENTS = 40_000
 
 Times = dict[str, dict[str, list[float]]]
 
@@ -51,12 +54,7 @@ def oracle_faults(loaded: list[Loaded]) -> list[str]:
     oracle = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(oracle)
     guest = oracle.load(str(ROOT), "tracegen.guest")
-    found: list[str] = []
-    for each in loaded:
-        # The timed module is of another name: dataclasses look it up as "program".
-        sys.modules["program"] = sys.modules[each.name]
-        found += oracle.check(guest, each.name, each.program.source)[1]
-    return found
+    return [fault for each in loaded for fault in each.check(oracle, guest)]
 
 
 def recorded_kinds(loaded: Loaded) -> Counter[str]:
@@ -95,6 +93,12 @@ def check_same_events(loaded: Loaded, kind: Any) -> None:
     stops = mine.pop("stop", 0), other.pop("stop", 0)
     if mine != other or stops[0] > stops[1] or seen != other.total() + stops[1]:
         raise Mismatch(f"{loaded.name}: recorder {mine} + {stops[0]}, naive {other} + {stops[1]}, PySnooper {seen}")
+
+
+def sample(tests: list[Loaded]) -> list[Loaded]:
+    """Return tests from all over the suite, as many as have enough events for a figure and no more than rounds bear."""
+    step = max(1, round(sum(tracers.recorded(test)[0] for test in tests) / SUITE_EVENTS))
+    return tests[::step]
 
 
 def turn(tracer: Tracer, programs: list[Loaded]) -> tuple[float, Output]:
@@ -188,7 +192,8 @@ def _geometric(values: list[float]) -> float:
 
 def measure(quick: bool) -> tuple[list[Measurement], list[Measurement]]:
     """Check, time and print; return the table's numbers and the summary."""
-    loaded = {work: [Loaded(each) for each in programs] for work, programs in workloads().items()}
+    loaded = {work: [Loaded.of_program(each) for each in programs] for work, programs in workloads().items()}
+    loaded |= {name: sample(tests_of(name)) for name in SUITES}
     everything = [each for programs in loaded.values() for each in programs]
     turns: dict[str, Tracer] = {
         "untraced": tracers.untraced,

@@ -1,7 +1,7 @@
 """The tests of two real suites as workloads: downloaded once into a cache, and collected by pytest in this process.
 
     for name in SUITES:
-        for test in tests_of(name):     # SuiteTest: node, run, files
+        for test in tests_of(name):     # tracers.Loaded
             test.run()
 
 Only tests that can be called again and again are given: functions whose arguments are parameters, and cases of
@@ -13,14 +13,18 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
+from tracers import Loaded, codes_in
+
+from tracegen.guest.suite_files import SuiteFiles
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tracegen-benchmarks"
 
@@ -44,15 +48,6 @@ SUITES = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class SuiteTest:
-    """One test. ``run`` raises nothing; ``owns`` says whether a file's code is to be traced."""
-
-    node: str
-    run: Callable[[], object]
-    owns: Callable[[str], bool]
-
-
 def unpacked(sdist: Sdist) -> Path:
     """Return the folder of the sources, downloaded by pip at first use."""
     folder = CACHE / sdist.requirement.replace("==", "-")
@@ -74,7 +69,7 @@ class _Collected:
         self.items = list(session.items)
 
 
-def tests_of(name: str) -> list[SuiteTest]:
+def tests_of(name: str) -> list[Loaded]:
     """Return the tests of a suite that can be called on their own and pass."""
     sdist = SUITES[name]
     folder = unpacked(sdist)
@@ -88,8 +83,28 @@ def tests_of(name: str) -> list[SuiteTest]:
     if code != 0:
         raise RuntimeError(f"pytest could not collect {folder}: exit code {code}")
     homes = tuple(f"{home}{os.sep}" for home in [folder / sdist.tests, *(source / each for each in sdist.packages)])
+    files = SuiteFiles(str(folder), sdist.packages)
+    files.tests = frozenset(str(item.path) for item in plugin.items)
+    codes = frozenset(code for home in homes for path in Path(home).rglob("*.py") for code in _codes(path))
     calls = [(item.nodeid, call) for item in plugin.items if (call := _call(item)) is not None]
-    return [SuiteTest(node, call, lambda path: path.startswith(homes)) for node, call in calls if _passes(call)]
+    return [_loaded(node, call, codes, homes, files) for node, call in calls if _passes(call)]
+
+
+def _codes(path: Path) -> Iterator[CodeType]:
+    return codes_in(compile(path.read_text(), str(path), "exec", dont_inherit=True))
+
+
+def _loaded(
+    node: str, call: Callable[[], object], codes: frozenset[CodeType], homes: tuple[str, ...], files: SuiteFiles
+) -> Loaded:
+    def run() -> None:  # what the tracers wrap wants to be a function
+        call()
+
+    def check(oracle: Any, guest: Any) -> list[str]:
+        faults: list[str] = oracle.check_call(guest, node, run, files.file_of)[1]
+        return faults
+
+    return Loaded(node, run, codes, homes, files.file_of, check)
 
 
 def _forget(names: tuple[str, ...]) -> None:

@@ -54,28 +54,58 @@ class _Loader:
         return self.source
 
 
+@dataclass(slots=True, frozen=True)
 class Loaded:
-    """A program, compiled and executed; its ``run`` can be called again and again."""
+    """Something that can be run again and again, and which code of it is traced."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.name = program.name
-        code = compile(program.source, program.name, "exec")
-        self.codes = set(_codes(code))
-        self.file = SourceFile(program.name, program.source, code, whole=True)
-        self.namespace: dict[str, Any] = {"__name__": program.name, "__loader__": _Loader(program.source)}
-        sys.modules[program.name] = ModuleType(program.name)  # dataclasses look their module up
+    name: str
+    run: Callable[[], Any]
+    codes: frozenset[CodeType]
+    """All that is traced; they may be other objects, equal to those that run."""
+    homes: tuple[str, ...]
+    """How the names of the files begin whose code is traced."""
+    file_of: Callable[[FrameType], SourceFile | None]
+    check: Callable[[Any, Any], list[str]]
+    """Given the tests' oracle and the guest, says what that has against the recorder here."""
+
+    def owns(self, path: str) -> bool:
+        """Return whether a file's code is traced."""
+        return path.startswith(self.homes)
+
+    @classmethod
+    def of_program(cls, program: Program) -> "Loaded":
+        """Compile and execute a program."""
+        name = program.name
+        code = compile(program.source, name, "exec")
+        file = SourceFile(name, program.source, code, whole=True)
+        namespace: dict[str, Any] = {"__name__": name, "__loader__": _Loader(program.source)}
+        sys.modules[name] = ModuleType(name)  # dataclasses look their module up
         # snoop and hunter read a file's lines from there.
-        linecache.cache[program.name] = (len(program.source), None, program.source.splitlines(True), program.name)
-        exec(code, self.namespace)
-        self.run: Callable[[], Any] = self.namespace["run"]
+        linecache.cache[name] = (len(program.source), None, program.source.splitlines(True), name)
+        exec(code, namespace)
+
+        def check(oracle: Any, guest: Any) -> list[str]:
+            # The timed module is of another name: dataclasses look it up as "program".
+            sys.modules["program"] = sys.modules[name]
+            faults: list[str] = oracle.check(guest, name, program.source)[1]
+            return faults
+
+        return cls(
+            name,
+            namespace["run"],
+            frozenset(codes_in(code)),
+            (name,),
+            lambda frame: file if frame.f_code.co_filename == name else None,
+            check,
+        )
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
+def codes_in(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code objects within one."""
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield inner
-            yield from _codes(inner)
+            yield from codes_in(inner)
 
 
 Tracer = Callable[[Loaded], Output]
@@ -100,7 +130,7 @@ def under(loaded: Loaded, local: Callable[[FrameType, str, Any], Any]) -> Output
     """Run the program with ``local`` as the trace function of its frames."""
 
     def enter(frame: FrameType, kind: str, arg: Any) -> Any:
-        return local if frame.f_code.co_filename == loaded.name else None
+        return local if loaded.owns(frame.f_code.co_filename) else None
 
     sys.settrace(enter)
     try:
@@ -120,7 +150,7 @@ def recorded(loaded: Loaded) -> tuple[int, bytes]:
     """Return the recorder's count of events, and what it wrote."""
     written: list[bytes] = []
     wire = WireWriter(written.append)
-    codes = CodeTable(wire, lambda frame: loaded.file if frame.f_code.co_filename == loaded.name else None)
+    codes = CodeTable(wire, loaded.file_of)
     recorder = Recorder(wire, codes, ValueRenderer(), Limits(None, None, None), print)
     recorder.start()
     try:
@@ -134,6 +164,8 @@ def snooped(loaded: Loaded, sink: StringIO) -> None:
     """Run the program under PySnooper: all functions of its file, no others."""
     snooper = pysnooper.snoop(sink)
     run = snooper(loaded.run)
+    # What starts a test is not of its suite.
+    snooper.target_codes.intersection_update(loaded.codes)
     snooper.target_codes.update(loaded.codes)
     run()
 
@@ -150,6 +182,7 @@ def snoop_tracer(loaded: Loaded) -> Output:
     sink = CountingSink()
     tracer = snoop.Config(out=sink, color=False).snoop()
     run = tracer(loaded.run)
+    tracer.target_codes.intersection_update(loaded.codes)
     tracer.target_codes.update(loaded.codes)
     run()
     return Output(0, sink.size)
@@ -159,7 +192,7 @@ def hunter_tracer(loaded: Loaded) -> Output:
     """Run the program under hunter's VarsSnooper, which writes variables only."""
     sink = CountingSink()
     action = hunter.VarsSnooper(stream=sink, force_colors=False)
-    with hunter.trace(filename=loaded.name, action=action):
+    with hunter.trace(filename_startswith=loaded.homes, action=action):
         loaded.run()
     return Output(0, sink.size)
 
@@ -176,7 +209,7 @@ def naive_class(path: Path) -> Any:
 
 def naive_run(kind: Any, loaded: Loaded, sink: StringIO) -> Any:
     """Run the program under the naive tracer with our value renderer; return the tracer."""
-    with kind(ValueRenderer().render, lambda filename: filename == loaded.name, sink) as tracer:
+    with kind(ValueRenderer().render, loaded.owns, sink) as tracer:
         loaded.run()
     return tracer
 

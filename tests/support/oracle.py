@@ -11,7 +11,7 @@ import io
 import json
 import sys
 from types import FrameType
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 RAW = {"call": "cs", "line": "l", "return": "ryu", "exception": "x"}
 
@@ -89,24 +89,35 @@ def replayed(lines: List[List[Any]]) -> Iterator[Tuple[str, int, int, Dict[str, 
 
 def check(guest: Dict[str, Any], name: str, source: str) -> Tuple[int, List[str]]:
     """Run one program's ``run()`` under both; return the number of events and the faults."""
-    written: List[bytes] = []
-    wire = guest["wire"].WireWriter(written.append)
-    wire.begin(0)
     code = compile(source, name, "exec")
     namespace: Dict[str, Any] = {"__name__": "program"}
     exec(code, namespace)
     file = guest["sources"].SourceFile(name, source, code)
-    codes = guest["codes"].CodeTable(wire, lambda frame: file if frame.f_code.co_filename == name else None)
+    return check_call(
+        guest, name, namespace["run"], lambda frame: file if frame.f_code.co_filename == name else None
+    )
+
+
+def check_call(
+    guest: Dict[str, Any], name: str, run: Callable[[], Any], file_of: Callable[[FrameType], Any]
+) -> Tuple[int, List[str]]:
+    """Run a call under both, all code that has a file; return the number of events and the faults."""
+    written: List[bytes] = []
+    wire = guest["wire"].WireWriter(written.append)
+    wire.begin(0)
     spy = spy_class(guest)(
-        wire, codes, guest["values"].ValueRenderer(), guest["recorder"].Limits(None, None, None), print
+        wire,
+        guest["codes"].CodeTable(wire, file_of),
+        guest["values"].ValueRenderer(),
+        guest["recorder"].Limits(None, None, None),
+        print,
     )
     spy.seen, spy.kept = [], []
     spy.start()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            namespace["run"]()
-    except Exception as error:  # made programs raise; their events are what counts
-        namespace["raised"] = error
+        # Made programs raise; their events are what counts.
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
+            run()
     finally:
         spy.stop()
     rows = [json.loads(line) for data in written for line in data.splitlines()]
