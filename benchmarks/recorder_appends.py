@@ -49,7 +49,10 @@ WAYS: dict[str, Callable[[Loaded], Output]] = {
 def measure(quick: bool) -> list[Measurement]:
     """Run the rounds."""
     most = 20_000
-    loops = {count: Loaded.of_program(Program(f"<appends-{count}>", SOURCE.format(count=count))) for count in (most // 2, most)}
+    loops = {
+        count: Loaded.of_program(Program(f"<appends-{count}>", SOURCE.format(count=count)))
+        for count in (most // 2, most)
+    }
     times: dict[tuple[str, int], list[float]] = {(way, count): [] for way in WAYS for count in loops}
     for _ in range(2 if quick else 9):
         for (way, count), found in times.items():

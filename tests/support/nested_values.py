@@ -1,7 +1,9 @@
 """Nested values for property tests of what the recorder knows of a value, and changes to them."""
 
 import math
-from collections import deque
+import re
+from collections import OrderedDict, deque
+from types import MethodType
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,10 +13,33 @@ class Thing:
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
 
 class Shown(Thing):
     def __repr__(self) -> str:
         return "Shown"
+
+
+class Telling(Thing):
+    def __repr__(self) -> str:
+        return f"Telling {len(vars(self))} {vars(self).get('x')!r:.20}"
+
+
+class Slotted:
+    __slots__ = ("x", "y")
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def method(self) -> None:
+        return None
+
+
+class Owner(Thing):
+    def method(self) -> None:
+        return None
 
 
 def one() -> int:
@@ -25,7 +50,7 @@ def other() -> int:
     return 2
 
 
-LEAVES = st.sampled_from(
+LEAVES: st.SearchStrategy[Any] = st.sampled_from(
     [
         one,
         other,
@@ -45,6 +70,14 @@ LEAVES = st.sampled_from(
         ([1],),
         float("nan"),
         10**50,
+        len,
+        [].append,
+        str.upper,
+        re.compile("a+"),
+        re.compile(b"a+"),
+        OrderedDict.fromkeys,
+        (n for n in ""),
+        iter([1]),
     ]
 )
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -55,6 +88,11 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
         | st.builds(deque, st.lists(inner, max_size=3))
         | st.builds(Thing, x=inner, y=inner)
         | st.builds(Shown, x=inner)
+        | st.builds(Telling, x=inner)
+        | st.builds(Slotted, inner)
+        | st.builds(lambda value: Owner(x=value).method, inner)
+        | st.builds(lambda value: Slotted(value).method, inner)
+        | st.builds(lambda value: {Telling(x=1): value, (1, Thing): value}, inner)
     ),
     max_leaves=12,
 )
@@ -64,9 +102,13 @@ def containers(value: Any, found: list[Any]) -> list[Any]:
     """Return every mutable container within a value, which may hold itself by now."""
     if any(value is known for known in found):
         return found
-    if isinstance(value, list | deque | dict | set | Thing):
+    if isinstance(value, MethodType):
+        return containers(value.__self__, found)
+    if isinstance(value, list | deque | dict | set | Thing | Slotted):
         found.append(value)
     inner: list[Any] = []
+    if isinstance(value, Slotted):
+        inner = [value.x]
     if isinstance(value, list | deque | tuple):
         inner = list(value)
     elif isinstance(value, dict | Thing):
@@ -82,6 +124,8 @@ def mutate(container: Any, leaf: Any, position: int) -> None:
             container[position % len(container)] = leaf
         else:
             container.append(leaf)
+    elif isinstance(container, Slotted):
+        container.x = leaf
     elif isinstance(container, set):
         container.symmetric_difference_update({1})
     else:

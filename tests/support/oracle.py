@@ -93,9 +93,7 @@ def check(guest: Dict[str, Any], name: str, source: str) -> Tuple[int, List[str]
     namespace: Dict[str, Any] = {"__name__": "program"}
     exec(code, namespace)
     file = guest["sources"].SourceFile(name, source, code)
-    return check_call(
-        guest, name, namespace["run"], lambda frame: file if frame.f_code.co_filename == name else None
-    )
+    return check_call(guest, name, namespace["run"], lambda frame: file if frame.f_code.co_filename == name else None)
 
 
 def check_call(

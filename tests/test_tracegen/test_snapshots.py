@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from nested_values import LEAVES, VALUES, Shown, Thing, containers, mutate
+from nested_values import LEAVES, VALUES, Owner, Telling, Thing, containers, mutate
 
 from tracegen.guest import snapshots
 from tracegen.guest.values import ValueRenderer
@@ -17,25 +17,130 @@ def test_unchanged_means_the_same_text(value: Any, steps: list[tuple[int, Any, i
     if snapshots.immutable(value):
         assert not containers(value, [])
         return
-    node = snapshots.take(value, renderer.structural)
+    node = snapshots.take(value, renderer)
     if node is None:
         return
     assert node.unchanged(value)
+    renderer.settle()
     for which, leaf, position in steps:
         inside = containers(value, [])
         mutate(inside[which % len(inside)], leaf, position)
         if node.unchanged(value):
             assert renderer.render(value) == before
+        renderer.settle()
 
 
-def test_what_has_its_own_repr_or_a_cycle_has_no_snapshot() -> None:
+@given(
+    VALUES,
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20)), max_size=5),
+    st.integers(20, 400),
+)
+def test_unchanged_means_the_same_text_of_what_holds_itself(
+    value: Any, steps: list[tuple[int, int, int]], characters: int
+) -> None:
+    renderer = ValueRenderer(characters)
+    inside = containers(value, [])
+    assume(inside)
+    for holder, held, position in steps:
+        text = renderer.render(value)
+        node = snapshots.take(value, renderer)
+        if node is not None:
+            assert node.unchanged(value)
+        renderer.settle()
+        mutate(inside[holder % len(inside)], inside[held % len(inside)], position)
+        if node is not None and node.unchanged(value):
+            assert renderer.render(value) == text
+        renderer.settle()
+
+
+def test_what_holds_itself_or_has_its_own_repr_is_known_again() -> None:
     renderer = ValueRenderer()
-    knot: list[Any] = []
+    knot: list[Any] = [1]
     knot.append(knot)
-    values: list[Any] = [Shown(x=1), [Shown(x=1)], knot, (i for i in ""), len, [].append]
+    parent = Thing(name="p", children=[])
+    parent.children.append(Thing(parent=parent))
+    owner = Owner(x=1)
+    vars(owner).update(call=owner.method)
+    asked = Telling(x=1)
+    for value, change in (
+        (knot, lambda: knot.append(2)),
+        (parent, lambda: vars(parent).update(name="q")),
+        (owner, lambda: vars(owner).update(x=2)),
+        (asked, lambda: vars(asked).update(x=2)),
+    ):
+        renderer.render(value)
+        node = snapshots.take(value, renderer)
+        assert node is not None
+        assert node.unchanged(value)
+        renderer.settle()
+        change()  # type: ignore[no-untyped-call]
+        assert not node.unchanged(value)
+    renderer.settle()
+
+
+def test_a_cycle_of_another_length_is_another_picture() -> None:
+    renderer = ValueRenderer()
+    first, second = Thing(x=1), Thing(x=1)
+    vars(first).update(next=second)
+    vars(second).update(next=first)
+    text = renderer.render(first)
+    node = snapshots.take(first, renderer)
+    assert node is not None
+    vars(first).update(next=first)
+    assert renderer.render(first) != text
+    assert not node.unchanged(first)
+
+
+def test_an_object_is_asked_once_an_event() -> None:
+    asked: list[int] = []
+
+    class Counting(Thing):
+        def __repr__(self) -> str:
+            asked.append(1)
+            return "Counting"
+
+    renderer = ValueRenderer()
+    items = [Counting()] * 5
+    renderer.render(items)
+    node = snapshots.take(items, renderer)
+    assert node is not None
+    del asked[:]
+    assert node.unchanged(items)
+    assert node.unchanged(items)
+    assert len(asked) == 1
+    renderer.settle()
+    assert node.unchanged(items)
+    assert len(asked) == 2
+    renderer.settle()
+
+
+def test_what_a_budget_hides_is_not_asked() -> None:
+    asked: list[int] = []
+
+    class Counting(Thing):
+        def __repr__(self) -> str:
+            asked.append(1)
+            return "Counting"
+
+    renderer = ValueRenderer(characters=20)
+    items = ["x" * 30, Counting()]
+    renderer.render(items)
+    node = snapshots.take(items, renderer)
+    assert node is not None
+    assert node.unchanged(items)
+    assert not asked
+
+
+def test_what_misbehaves_or_cannot_be_seen_into_has_no_snapshot() -> None:
+    class Raising(Thing):
+        def __repr__(self) -> str:
+            raise ValueError
+
+    renderer = ValueRenderer()
+    values: list[Any] = [Raising(), [Raising()], ValueError(1)]
     for value in values:
         renderer.render(value)
-        assert snapshots.take(value, renderer.structural) is None
+        assert snapshots.take(value, renderer) is None
 
 
 def test_a_renamed_function_shows() -> None:
@@ -43,7 +148,7 @@ def test_a_renamed_function_shows() -> None:
         return None
 
     items = [local]
-    node = snapshots.take(items, lambda kind: False)
+    node = snapshots.take(items, ValueRenderer())
     assert node is not None
     assert node.unchanged(items)
     local.__qualname__ = "renamed"
@@ -54,7 +159,7 @@ def test_equal_is_not_unchanged() -> None:
     pairs: list[tuple[Any, Any]] = [(1, True), (0.0, -0.0), (1, 1.0), (b"x", bytearray(b"x"))]
     for before, after in pairs:
         items = [before]
-        node = snapshots.take(items, lambda kind: False)
+        node = snapshots.take(items, ValueRenderer())
         items[0] = after
         assert node is not None
         assert not node.unchanged(items)
@@ -70,7 +175,7 @@ def test_no_strong_reference_to_what_can_be_finalised() -> None:
     renderer = ValueRenderer()
     items = [Noisy(x=1), [Noisy(x=2)]]
     renderer.render(items)
-    node = snapshots.take(items, renderer.structural)
+    node = snapshots.take(items, renderer)
     assert node is not None
     items.clear()
     assert gone == ["gone", "gone"]

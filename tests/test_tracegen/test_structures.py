@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nested_values import VALUES, Thing, containers, mutate
 
-from tracegen.guest import digests, growth, memory, snapshots, splices, structures
+from tracegen.guest import digests, growth, memory, nodes, snapshots, splices, structures
 from tracegen.guest.values import ValueRenderer
 
 PLAIN = st.sampled_from([0, 7, -1, 10**30, True, None, 0.5, -0.0, "a", "it's", 'é"\n', "\ud800", "x" * 30])
@@ -44,7 +44,7 @@ def test_what_is_taken_over_from_before_is_what_is_there(value: Any, steps: list
         if not (inside := containers(value, [])):
             return
         mutate(inside[which % len(inside)], leaf, position)
-        if type(known) in snapshots.SNAPSHOTS and known.unchanged(value):
+        if type(known) in nodes.SNAPSHOTS and known.unchanged(value):
             assert known.text == renderer.render(value)
 
 
@@ -83,7 +83,7 @@ def test_a_spliced_text_is_the_rendered_one(lists: tuple[list[Any], list[Any]]) 
     old, new = lists
     renderer = ValueRenderer()
     text = renderer.render(old)
-    node = snapshots.take(old, renderer.structural)
+    node = snapshots.take(old, renderer)
     for now in (new, old, [*new, 5], new[:-3]):
         found = splices.splice(node, text, now, renderer)
         if found is None:
@@ -97,7 +97,7 @@ def test_a_spliced_text_is_the_rendered_one(lists: tuple[list[Any], list[Any]]) 
 def test_a_long_list_is_spliced_where_memory_can_be_read() -> None:
     renderer = ValueRenderer()
     old = list(range(300))
-    node = snapshots.take(old, renderer.structural)
+    node = snapshots.take(old, renderer)
     assert node is not None
     found = splices.splice(node, repr(old), [*old[:100], -1, *old[101:]], renderer)
     assert (found is not None) == memory.usable
@@ -107,7 +107,7 @@ def test_a_long_list_is_spliced_where_memory_can_be_read() -> None:
 def test_a_cut_or_strange_list_is_not_spliced() -> None:
     small = ValueRenderer(characters=200)
     old: list[Any] = list(range(300))
-    node = snapshots.take(old, small.structural)
+    node = snapshots.take(old, small)
     assert splices.splice(node, small.render(old), [*old, 1], small) is None
     whole = ValueRenderer()
     assert splices.splice(node, repr(old), [*old, [1]], whole) is None
@@ -182,7 +182,7 @@ def test_a_guess_changes_no_comparison(size: int, guess: int, places: list[int],
 def test_splices_one_after_the_other_give_the_rendered_text(steps: list[tuple[int, Any]]) -> None:
     renderer = ValueRenderer()
     now: list[Any] = [n * 7919 % 1000 for n in range(100)]
-    node = snapshots.take(now, renderer.structural)
+    node = snapshots.take(now, renderer)
     text = renderer.render(now)
     for place, leaf in steps:
         now[place] = leaf

@@ -136,7 +136,7 @@ def test_cuts_are_counted_and_a_change_beyond_them_shows() -> None:
     assert text(long[:-1] + "y") != shown
     assert "999, ... <+2000 items #" in text(list(range(3_000)))
     assert text({i: i for i in range(5)}, items=2) == "{0: 0, 1: 1, ... <+3 items #547f370d>}"
-    assert text([[[[]]]], depth=2) == "[[[... <+1 items #d3200d74>]]]"
+    assert text([[[[]]]], depth=2) == "[[[... <+1 items #6e2b6ebc>]]]"
 
 
 def changed(items: list[Any], position: int, item: Any) -> list[Any]:

@@ -27,6 +27,7 @@ _WITHOUT_REFERENCES = 2
 """The last version of ``marshal`` that does not write how often an object is referred to."""
 
 
+_LONGEST_CARRIED = 1_000
 _LONGEST_KEPT = 1_000_000
 """Characters of a text that is kept: what the recorder holds counts against the program's memory."""
 _MOST_KEPT = 4
@@ -46,40 +47,49 @@ class _Walk:
         self.left = MOST
 
     def sequence(self, items: Iterable[Any], depth: int) -> bytes:
-        """Return the digest of items in their order."""
+        """Return what tells items in their order from any others."""
         found = list(islice(items, self.left + 1))
         self.left -= len(found)
         if self.left < 0 or depth > _DEEPEST:
             raise _TooMuch
-        if set(map(id, map(type, found))) <= _LEAVES:
-            return _hashed(marshal.dumps(found, _WITHOUT_REFERENCES))
-        return _hashed(b"".join([self.one(item, depth) for item in found]))
+        if not set(map(id, map(type, found))) <= _LEAVES:
+            found = [self.one(item, depth) for item in found]
+        return _short(marshal.dumps(found, _WITHOUT_REFERENCES))
 
     def one(self, value: Any, depth: int) -> bytes:
-        """Return the digest of a value: its type, and what it holds if that can be seen without its code."""
+        """Return what tells a value: its type, and what it holds if that can be seen without its code."""
         kind = type(value)
         key = id(kind)
         if key in _LEAVES:
-            return _hashed(marshal.dumps(value, _WITHOUT_REFERENCES))
+            return _short(marshal.dumps(value, _WITHOUT_REFERENCES))
         name = type.__dict__["__qualname__"].__get__(kind).encode("utf-8", "surrogatepass")
-        if key in _SEQUENCES or key in _SETS:
-            inner = self.unordered(value, depth + 1) if key in _SETS else self.sequence(value, depth + 1)
+        inner = b""
+        if key in _SETS:
+            inner = self.unordered(value, depth + 1)
+        elif key in _SEQUENCES:
+            inner = self.sequence(value, depth + 1)
         elif key in _DICTS:
-            pairs = list(dict.items(value))
-            inner = self.sequence([part for pair in pairs for part in pair], depth + 1)
-        elif key in _NAMED or not self.shown(kind):
-            inner = b""
-        else:
-            inner = self.sequence([part for pair in attributes(value).items() for part in pair], depth + 1)
-        return _hashed(name + b"\0" + inner)
+            inner = self._pairs(list(dict.items(value)), depth + 1)
+        elif key not in _NAMED and self.shown(kind):
+            inner = self._pairs(list(attributes(value).items()), depth + 1)
+        return marshal.dumps((name, inner), _WITHOUT_REFERENCES)
+
+    def _pairs(self, pairs: List[Tuple[Any, Any]], depth: int) -> bytes:
+        keys = self.sequence([key for key, _ in pairs], depth)
+        return marshal.dumps((keys, self.sequence([value for _, value in pairs], depth)), _WITHOUT_REFERENCES)
 
     def unordered(self, items: Iterable[Any], depth: int) -> bytes:
-        """Return the digest of items whatever their order."""
+        """Return what tells items, whatever their order."""
         found = list(islice(items, self.left + 1))
         self.left -= len(found)
         if self.left < 0 or depth > _DEEPEST:
             raise _TooMuch
-        return _hashed(b"".join(sorted([self.one(item, depth) for item in found])))
+        return _short(b"".join(sorted([_hashed(self.one(item, depth)) for item in found])))
+
+
+def _short(data: bytes) -> bytes:
+    # What is long is not carried outward through all that holds it.
+    return data if len(data) <= _LONGEST_CARRIED else _hashed(data)
 
 
 def _hashed(data: bytes) -> bytes:
@@ -108,7 +118,7 @@ def of_text(text: str) -> str:
         _kept[0] = text, hasher
     else:
         _kept[:] = [(text, hasher), *[pair for pair in _kept if pair is not found][: _MOST_KEPT - 1]]
-    return " #" + hasher.hexdigest()
+    return " #%s" % hasher.hexdigest()
 
 
 def of_bytes(data: Any) -> str:
@@ -118,7 +128,7 @@ def of_bytes(data: Any) -> str:
 
 def _told(compute: Callable[[], bytes]) -> str:
     try:
-        return " #" + compute().hex()[:8]
+        return " #" + _hashed(compute()).hex()[:8]
     except RecursionError:  # the recorder gives more stack and asks again
         raise
     except (_TooMuch, RuntimeError, ValueError):  # RuntimeError: another thread changes it meanwhile

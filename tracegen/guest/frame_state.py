@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, ca
 from . import structures
 from .codes import CodeInfo
 from .growth import growth
+from .guard import alarm
+from .nodes import SNAPSHOTS, Bare, Items
 from .opcodes import is_internal_stop, yielded
-from .snapshots import SNAPSHOTS, Bare, Items, immutable, take
+from .snapshots import immutable, take
 from .splices import splice
 from .types_text import bare_text
 from .wire import SHORTEST_PATCHED, quoted, quoted_patch
@@ -81,6 +83,8 @@ class FrameState:
         except Exception as error:
             recorder.fail(error)
         finally:
+            if alarm.asked:
+                recorder.renderer.settle()
             recorder.release()
 
     def _leave(self, frame: FrameType, arg: Any) -> None:
@@ -214,7 +218,7 @@ class FrameState:
             return text, value
         if renderer.handler(kind) is bare_text:
             return text, Bare(kind)
-        return text, take(value, renderer.structural) or NEW
+        return text, take(value, renderer) or NEW
 
     def _forget(self, names: Tuple[str, ...]) -> None:
         for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
@@ -10,6 +11,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, cast
 
 SECONDS = 0.5
 """Longest run of one ``__repr__``."""
+_MORE = 0.1
+"""Processor time that it must go on to use: a machine under load stops a process for as long as ``SECONDS``."""
+ASLEEP = 2.0
+"""Longest run of one that uses none."""
 
 
 class Called(NamedTuple):
@@ -44,50 +49,82 @@ class _Discard:
         return False
 
 
-def _time_up(signum: int, frame: Any) -> None:
-    raise _TimeUp
-
-
 class _Alarm:
-    """Arms SIGALRM for the call and gives the program's own handler and timer back afterwards.
+    """The timer of guarded calls: armed at the first call of an event, whose many calls share it.
 
     Outside the main thread no handler can be set; the input's deadline is the bound there.
     """
 
-    def __enter__(self) -> None:
-        self.started = time.monotonic()
-        try:
-            self.handler = signal.signal(signal.SIGALRM, _time_up)
-        except (ValueError, AttributeError):
-            self.armed = False
-            return
-        self.armed = True
-        # Repeats: a __repr__ with a broad except would otherwise swallow the only alarm.
-        self.timer = signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.05)
+    def __init__(self) -> None:
+        self.asked = False
+        """Whether ``release`` has something to do."""
+        self.since = math.inf
+        """When the innermost guarded call began."""
+        self._late = math.nan
+        """Beginning of the call that was last found to run long, and what processor time had been used then."""
+        self._used = 0.0
+        self._armed = False
+        self._armed_at = 0.0
+        self._handler: Any = None
+        self._timer = 0.0, 0.0
 
-    def __exit__(self, *_: object) -> None:
-        if not self.armed:
+    def arm(self, now: float) -> None:
+        """Take SIGALRM from the program, until ``release``."""
+        self.asked = True
+        try:
+            self._handler = signal.signal(signal.SIGALRM, self._ring)
+        except (ValueError, AttributeError):
             return
+        self._armed = True
+        self._armed_at = now
+        # Repeats: for calls that begin later, and since a __repr__ with a broad except would swallow the only alarm.
+        self._timer = signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.05)
+
+    def _ring(self, signum: int, frame: Any) -> None:
+        waited = time.monotonic() - self.since
+        if waited < SECONDS:
+            return
+        used = time.thread_time()
+        if self._late != self.since:  # perhaps it is the machine that stood still
+            self._late, self._used = self.since, used
+        elif used - self._used >= _MORE or waited >= ASLEEP:
+            raise _TimeUp
+
+    def release(self) -> None:
+        """Give the program its own handler and timer back."""
+        self.asked = False
+        if not self._armed:
+            return
+        self._armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
-        if self.handler is not None:
-            signal.signal(signal.SIGALRM, self.handler)
-        left, interval = self.timer
+        if self._handler is not None:
+            signal.signal(signal.SIGALRM, self._handler)
+        left, interval = self._timer
         if left:
-            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - self.started), 1e-6), interval)
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - self._armed_at), 1e-6), interval)
+
+
+alarm = _Alarm()
 
 
 def call(function: Callable[[Any], Any], value: Any) -> Called:
-    """Return what ``function(value)`` gave; never raises."""
+    """Return what ``function(value)`` gave; never raises. The event in which it happens ends with ``alarm.release``."""
     sink = _Discard()
     streams = sys.stdout, sys.stderr
+    around, now = alarm.since, time.monotonic()
+    if not alarm.asked:
+        alarm.arm(now)
     sys.stdout = sys.stderr = sink
     try:
         try:
-            with _Alarm():
-                text = function(value)
+            alarm.since = now
+            text = function(value)
         finally:
+            alarm.since = around
             sys.stdout, sys.stderr = streams
-    except _TimeUp:
+    except _TimeUp:  # perhaps raised where things were being put back
+        alarm.since = around
+        sys.stdout, sys.stderr = streams
         return Called(None, "timed out", sink.used)
     except BaseException as error:
         kind = type.__dict__["__name__"].__get__(type(error))

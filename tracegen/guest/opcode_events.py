@@ -8,6 +8,7 @@ from types import CodeType, FrameType
 from typing import Any, List, Optional, Set, Type
 
 from .frame_state import FrameState
+from .guard import alarm
 from .recorder import Recorder
 from .sources import SourceFile
 
@@ -47,6 +48,8 @@ class OpcodeState(FrameState):
         except Exception as error:
             recorder.fail(error)
         finally:
+            if alarm.asked:
+                recorder.renderer.settle()
             recorder.release()
 
 

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, 
 
 from .codes import CodeTable
 from .frame_state import FrameState, state_of
+from .guard import alarm
 from .values import ValueRenderer
 from .wire import WireWriter
 
@@ -151,6 +152,8 @@ class Recorder:
         except Exception as error:
             return self.fail(error)
         finally:
+            if alarm.asked:
+                self.renderer.settle()
             self.release()
 
     def _enter(self, frame: FrameType) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 from . import memory
-from .snapshots import Items
+from .nodes import Items
 from .values import ValueRenderer
 
 _LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
 
 from .guard import namespace_getter
-from .snapshots import Fields, Items, immutable
+from .nodes import Fields, Items
+from .snapshots import immutable
 from .types_text import dataclass_text, name_of, shown_fields
 from .values import ValueRenderer
 

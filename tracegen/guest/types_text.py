@@ -22,6 +22,8 @@ ADDRESS = re.compile(
 _LONGEST_ADDRESS = 40
 _LONGEST_DIGESTED = 2**20
 """Characters of the longest text that is searched for addresses wholly."""
+_LONGEST_ANSWER = 4_000
+"""Characters of a ``__repr__``'s text that is compared to see whether its object changed."""
 _OWN = __name__.rpartition(".")[0] + "."
 
 Handler = Callable[["ValueRenderer", Any, int], str]
@@ -79,6 +81,18 @@ def named_text(label: str) -> Handler:
 def bare_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render an object of a built-in type without a telling repr: ``<list_iterator object>``."""
     return renderer.leaf("<%s object>" % name_of(type(value)))
+
+
+def plain_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render by a ``__repr__`` in C that calls no code of the program's."""
+    return renderer.leaf(ADDRESS.sub("", repr(value)))
+
+
+def pattern_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render a regular expression."""
+    if type(value.pattern) is str or type(value.pattern) is bytes:
+        return renderer.leaf(repr(value))
+    return own_repr_text(renderer, value, depth)
 
 
 def attribute_text(renderer: ValueRenderer, value: Any, depth: int, note: str = "") -> str:
@@ -156,17 +170,14 @@ def dataclass_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
 def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render by the class's own ``__repr__`` under guard; one that misbehaves gives the attribute view and a note."""
     kind = type(value)
+    renderer.asked[id(value)] = None
     if id(kind) in renderer.unsafe:
         return attribute_text(renderer, value, depth, " (repr %s)" % renderer.unsafe[id(kind)][1])
     if id(value) in renderer.active:
         return "<%s ...>" % name_of(kind)
-    snapshot = guard.Snapshot(value)
-    called = guard.call(repr, value)
-    fault = "mutated" if snapshot.restore() else called.fault
-    if fault in ("mutated", "timed out"):
-        renderer.unsafe[id(kind)] = (kind, fault)
-    if fault or called.text is None:
-        return attribute_text(renderer, value, depth, " (repr %s)" % fault)
+    called = _asked(renderer, value)
+    if called.text is None:
+        return attribute_text(renderer, value, depth, " (repr %s)" % called.fault)
     note = "<repr printed>" if called.printed else ""
     # Cut first: a text of 10**8 characters would take the search seconds.
     room = max(renderer.left, 16) + _LONGEST_ADDRESS
@@ -174,15 +185,37 @@ def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     if len(called.text) > room:
         whole = _without_addresses(called.text, value) if len(called.text) <= _LONGEST_DIGESTED else ""
         return _cut(renderer, text, len(called.text), digests.of_text(whole) if whole else "") + note
+    if not note and len(text) <= _LONGEST_ANSWER:
+        renderer.asked[id(value)] = text
     return renderer.leaf(text) + note
+
+
+def answer(renderer: ValueRenderer, value: Any) -> Optional[str]:
+    """Return what an object's own ``__repr__`` gives, without addresses; ``None`` where it is long or misbehaves."""
+    called = _asked(renderer, value)
+    if called.text is None or called.printed or len(called.text) > _LONGEST_ANSWER:
+        return None
+    return _without_addresses(called.text, value)
+
+
+def _asked(renderer: ValueRenderer, value: Any) -> guard.Called:
+    kind = type(value)
+    snapshot = guard.Snapshot(value)
+    called = guard.call(repr, value)
+    fault = "mutated" if snapshot.restore() else called.fault
+    if fault in ("mutated", "timed out"):
+        renderer.unsafe[id(kind)] = (kind, fault)
+    return called._replace(text=None, fault=fault) if fault else called
 
 
 def _without_addresses(text: str, value: Any) -> str:
     """Take addresses out of what an object's ``__repr__`` gave, its own in any spelling too: ``<Tag @ 1398016>``."""
-    text = ADDRESS.sub("", text)
-    address = id(value)
-    for own in ("0x%x" % address, "%x" % address, "%X" % address, "%d" % address):
-        if own in text:
+    if "0x" in text or "owner=" in text or "started " in text or "stopped " in text or "daemon " in text:
+        text = ADDRESS.sub("", text)
+    address = "%x" % id(value)
+    decimal = str(id(value))
+    if address in text or decimal in text or address.upper() in text:
+        for own in ("0x" + address, address, address.upper(), decimal):
             text = re.sub(r"(?<![0-9A-Za-z])%s(?![0-9A-Za-z])" % own, "<id>", text)
     return text
 
@@ -223,6 +256,14 @@ BY_TYPE = {
     types.AsyncGeneratorType: named_text("async_generator object"),
     types.TracebackType: bare_text,
     types.FrameType: bare_text,
+    types.BuiltinFunctionType: plain_text,
+    types.MethodWrapperType: plain_text,
+    types.WrapperDescriptorType: plain_text,
+    types.MethodDescriptorType: plain_text,
+    types.ClassMethodDescriptorType: plain_text,
+    types.GetSetDescriptorType: plain_text,
+    types.MemberDescriptorType: plain_text,
+    re.Pattern: pattern_text,
 }
 STRUCTURAL = (attribute_text, dataclass_text)
 """Handlers that read an object's own attributes and run none of its code."""

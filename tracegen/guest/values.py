@@ -6,12 +6,12 @@ Built-ins are walked by their own structure (``builtins_text``), other types thr
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import digests
 from .builtins_text import BUILTINS
-from .guard import has_slots
-from .types_text import STRUCTURAL, handler_for, name_of
+from .guard import alarm, has_slots
+from .types_text import STRUCTURAL, answer, bare_text, handler_for, name_of, own_repr_text
 
 Handler = Callable[["ValueRenderer", Any, int], str]
 
@@ -34,6 +34,10 @@ class ValueRenderer:
         """Types whose ``__repr__`` mutated its object or hung: not called again, by id (the type is kept alive)."""
         # Keyed by id: a metaclass may define __hash__ and __eq__, which a dict of types would run.
         self._handlers: Dict[int, Tuple[type, Handler]] = _BUILTINS.copy()
+        self.asked: Dict[int, Optional[str]] = {}
+        """What own ``__repr__``s gave in the last rendering, by their objects' ids; ``None``: nothing to rely on."""
+        self._answers: Dict[int, Tuple[Any, Optional[str]]] = {}
+        """What own ``__repr__``s gave since the last ``settle``, with their objects, so that ids are theirs."""
         self.looks: Dict[int, Any] = {}
         """Snapshots of values that were looked at, by address; see ``structures``."""
         self.shapes: Dict[int, Any] = {}
@@ -43,12 +47,15 @@ class ValueRenderer:
         """Return the text of ``value``."""
         self.left = self.characters
         self.active.clear()
+        self.asked.clear()
         try:
             text = self.walk(value, 0)
         except RecursionError:  # too little stack is left for rendering: the recorder gives more and asks again
             raise
         except BaseException as error:  # The program under trace must never see an error of ours.
             text = "<unrenderable %s: %s>" % (name_of(type(value)), name_of(type(error)))
+        finally:
+            self.settle()
         return clean(text)
 
     def walk(self, value: Any, depth: int) -> str:
@@ -70,6 +77,32 @@ class ValueRenderer:
     def attributive(self, kind: type) -> bool:
         """Whether the type's values are shown by their attributes, wherever they keep them."""
         return self.handler(kind) in STRUCTURAL
+
+    def bare(self, kind: type) -> bool:
+        """Whether the type's values show their type and nothing else."""
+        return self.handler(kind) is bare_text
+
+    def asking(self, kind: type) -> bool:
+        """Whether the type's values are shown by its own ``__repr__``."""
+        return self.handler(kind) is own_repr_text
+
+    def ask(self, value: Any) -> Optional[str]:
+        """Return what a value's own ``__repr__`` gives, in full and without addresses, if nothing is wrong with it.
+
+        It is called under guard, once until ``settle``, which must follow.
+        """
+        if id(type(value)) in self.unsafe:
+            return None
+        known = self._answers.get(id(value))
+        if known is None:
+            known = self._answers[id(value)] = (value, answer(self, value))
+        return known[1]
+
+    def settle(self) -> None:
+        """Give the program its timer back, and forget what objects answered: the program goes on."""
+        if alarm.asked:
+            alarm.release()
+            self._answers.clear()
 
     def leaf(self, text: str) -> str:
         """Charge a finished piece of text to the budget, cutting it if it exceeds what is left."""

@@ -1,0 +1,327 @@
+"""What snapshots are made of: each node tells whether a value still shows what it showed when the node was made.
+
+A node holds strong references to exact immutable built-ins only: any other would delay a finaliser. Items are compared
+by identity, never by ``==``: ``[1] == [True]``, and equality is the program's code.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from itertools import chain
+from operator import is_
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
+
+from . import memory
+from .guard import attributes, has_slots, namespace_getter
+
+_FIRST = (0, 1)
+
+
+class Items:
+    """A list, tuple, set or deque: its exact type and its items.
+
+    Items that are not immutable are snapshots themselves; ``flat`` if there are none.
+    """
+
+    __slots__ = ("_address", "anchor", "flat", "height", "items", "kind", "lengths", "text")
+
+    def __init__(
+        self,
+        kind: type,
+        items: List[Any],
+        lengths: Optional[List[int]] = None,
+        text: Optional[str] = None,
+        flat: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.items = items
+        self.flat = flat or _is_flat(items)
+        self.lengths = lengths
+        """Length of each item's text, of a long list that changed before; see ``splices``."""
+        self.text = text
+        """The value's own text, where it is known; see ``structures``."""
+        self.height = 0
+        """Containers around each other in it, where the text is known."""
+        self.anchor = _FIRST
+        """An item's number and where its text begins, of a list that changed there before."""
+        self._address = memory.address(items) if len(items) >= memory.SHORTEST and memory.usable else 0
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value still shows what it showed when the snapshot was taken."""
+        items = self.items
+        kind: Any = self.kind
+        if type(value) is not kind or len(value) != len(items):
+            return False
+        if not self.flat:
+            return _same(items, value)
+        if self._address and kind is list:
+            return memory.same(items, value, self._address)
+        return all(map(is_, items, value))
+
+
+class Fields:
+    """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
+
+    __slots__ = ("_both", "_namespace_of", "_nested", "height", "keys", "kind", "text", "values")
+
+    def __init__(self, kind: type, keys: List[Any], values: List[Any], text: Optional[str] = None) -> None:
+        self.kind = kind
+        self.keys = keys
+        self.values = values
+        self.text = text
+        self.height = 0
+        self._both = keys + values
+        self._nested = [] if _is_flat(values) else [row for row in enumerate(values) if type(row[1]) in SNAPSHOTS]
+        if len(self._nested) > 1:
+            self._nested.sort(key=lambda row: type(row[1]) is Own)  # last what runs the program's code
+        self._namespace_of = None if kind is dict else _namespace_getter(kind)
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value still shows what it showed when the snapshot was taken."""
+        kind = self.kind
+        if type(value) is not kind:
+            return False
+        namespace: Any = value
+        if self._namespace_of is not None:
+            namespace = self._namespace_of(value, kind)
+            if type(namespace) is not dict:
+                return False
+        if len(namespace) != len(self.keys):
+            return False
+        if not self._nested:
+            return all(map(is_, self._both, chain(namespace, namespace.values())))
+        values = list(namespace.values())
+        for position, snapshot in self._nested:
+            if not snapshot.unchanged(values[position]):
+                return False
+            values[position] = snapshot
+        return all(map(is_, self._both, chain(namespace, values)))
+
+
+class Pairs:
+    """A dict whose keys can change what they show, or are not known to be immutable: keys and values in turn."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: List[Any]) -> None:
+        self.parts = parts
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value still shows what it showed when the snapshot was taken."""
+        if type(value) is not dict or 2 * len(value) != len(self.parts):
+            return False
+        return _same(self.parts, parts_of(value))
+
+
+def parts_of(value: Dict[Any, Any]) -> List[Any]:
+    """Return a dict's keys and values in turn, at once: comparing them may run code that changes the dict."""
+    return list(chain.from_iterable(list(value.items())))
+
+
+def _namespace_getter(kind: type) -> Optional[Callable[[Any, type], Any]]:
+    return (lambda value, kind: attributes(value)) if has_slots(kind) else namespace_getter(kind)
+
+
+def _same(before: List[Any], now: Iterable[Any]) -> bool:
+    for old, new in zip(before, now):
+        if old is not new and not (type(old) in SNAPSHOTS and old.unchanged(new)):
+            return False
+    return True
+
+
+class Named:
+    """A function, class or module: shown by its name alone, and known by it, so that nothing is kept alive."""
+
+    __slots__ = ("kind", "name")
+
+    def __init__(self, kind: type, name: Tuple[Any, ...]) -> None:
+        self.kind = kind
+        self.name = name
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value is shown by the same name."""
+        return type(value) is self.kind and _NAMES[self.kind](value) == self.name
+
+
+class Bare:
+    """An object of a built-in type that shows nothing but its type, such as an iterator."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value is of the type."""
+        return type(value) is self.kind
+
+
+class Method:
+    """A bound method: shown by its function's name and its object."""
+
+    __slots__ = ("name", "owner")
+
+    def __init__(self, name: str, owner: Any) -> None:
+        self.name = name
+        self.owner = owner
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value is a method of that name of an object that shows the same."""
+        if type(value) is not types.MethodType or method_name(value) != self.name:
+            return False
+        owner, now = self.owner, value.__self__
+        return owner is now or (type(owner) in SNAPSHOTS and owner.unchanged(now))
+
+
+def method_name(value: Any) -> Optional[str]:
+    """Return the name of a bound method's function, if that is a plain one."""
+    function = value.__func__
+    if type(function) is not types.FunctionType and type(function) is not types.BuiltinFunctionType:
+        return None
+    name = function.__qualname__
+    return name if type(name) is str else None
+
+
+class Own:
+    """An object that is shown by its class's own ``__repr__``: asked again, and known by what that gives."""
+
+    __slots__ = ("ask", "kind", "text")
+
+    def __init__(self, kind: type, text: str, ask: Callable[[Any], Optional[str]]) -> None:
+        self.kind = kind
+        self.text = text
+        self.ask = ask
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value's ``__repr__`` gives the same text."""
+        return type(value) is self.kind and self.ask(value) == self.text
+
+
+class Around:
+    """The containers around the place of a snapshot with cycles that is being compared, by id, outermost first."""
+
+    def __init__(self) -> None:
+        self.ids: List[int] = []
+
+    def compare(self, value: Any, compare: Callable[[Any], bool]) -> bool:
+        """Return ``compare(value)``, which is within ``value``; a value within itself is another picture."""
+        if id(value) in self.ids:
+            return False
+        self.ids.append(id(value))
+        try:
+            return compare(value)
+        finally:
+            self.ids.pop()
+
+
+class AroundItems(Items):
+    """``Items`` with a cycle somewhere around or within."""
+
+    __slots__ = ("around",)
+    around: Around
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value still shows what it showed when the snapshot was taken."""
+        return self.around.compare(value, super().unchanged)
+
+
+class AroundFields(Fields):
+    """``Fields`` with a cycle somewhere around or within."""
+
+    __slots__ = ("around",)
+    around: Around
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value still shows what it showed when the snapshot was taken."""
+        return self.around.compare(value, super().unchanged)
+
+
+class AroundPairs(Pairs):
+    """``Pairs`` with a cycle somewhere around or within."""
+
+    __slots__ = ("around",)
+    around: Around
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value still shows what it showed when the snapshot was taken."""
+        return self.around.compare(value, super().unchanged)
+
+
+class Back:
+    """A value that is one of the containers around it: ``level`` counts from the outermost."""
+
+    __slots__ = ("around", "level")
+
+    def __init__(self, around: Around, level: int) -> None:
+        self.around = around
+        self.level = level
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value is the same container around it."""
+        return self.around.ids[self.level] == id(value)
+
+
+Snapshot = Union[Items, Fields, Pairs, Named, Bare, Method, Own, Back]
+SNAPSHOTS = frozenset((Items, Fields, Pairs, Named, Bare, Method, Own, AroundItems, AroundFields, AroundPairs, Back))
+"""The types of all nodes."""
+
+
+def _is_flat(items: List[Any]) -> bool:
+    return SNAPSHOTS.isdisjoint(map(type, items))
+
+
+def _class_name(value: type) -> Tuple[Any, ...]:
+    return type.__dict__["__module__"].__get__(value), type.__dict__["__qualname__"].__get__(value)
+
+
+def _own_name(value: Any) -> Tuple[Any, ...]:
+    return (value.__qualname__,)
+
+
+def _builtin_name(value: Any) -> Tuple[Any, ...]:
+    # Of a method the type of its object is shown, of a function of a module nothing more.
+    return (value.__name__, *_class_name(type(value.__self__)))
+
+
+def _descriptor_name(value: Any) -> Tuple[Any, ...]:
+    return (value.__name__, *_class_name(value.__objclass__))
+
+
+def _pattern_name(value: Any) -> Tuple[Any, ...]:
+    pattern = value.pattern
+    return (repr(pattern) if type(pattern) is bytes else pattern), str(value.flags)  # the flags tell bytes from str
+
+
+_NAMES: Dict[type, Callable[[Any], Tuple[Any, ...]]] = {
+    types.BuiltinFunctionType: _builtin_name,
+    types.MethodWrapperType: _builtin_name,
+    types.WrapperDescriptorType: _descriptor_name,
+    types.MethodDescriptorType: _descriptor_name,
+    types.ClassMethodDescriptorType: _descriptor_name,
+    types.GetSetDescriptorType: _descriptor_name,
+    types.MemberDescriptorType: _descriptor_name,
+    re.Pattern: _pattern_name,
+    types.GeneratorType: _own_name,
+    types.CoroutineType: _own_name,
+    types.AsyncGeneratorType: _own_name,
+    types.CodeType: lambda value: (value.co_name,),
+    types.FunctionType: lambda value: (types.FunctionType.__dict__["__qualname__"].__get__(value),),
+    types.ModuleType: lambda value: (vars(types.ModuleType)["__dict__"].__get__(value).get("__name__"),),
+    type: _class_name,
+}
+# By id: a metaclass may define __hash__ and __eq__, which a dict of types would run.
+_NAMES_BY_ID = {id(kind): name_of for kind, name_of in _NAMES.items()}
+
+
+_TEXT = {id(str)}
+
+
+def named(value: Any) -> Optional[Named]:
+    """Return the node of a value that is shown by names alone."""
+    kind = type(value)
+    name_of = _NAMES_BY_ID.get(id(kind))
+    if name_of is None:
+        return None
+    name = name_of(value)
+    return Named(kind, name) if set(map(id, map(type, name))) == _TEXT else None
