@@ -67,6 +67,10 @@ ODD = (
 )
 
 
+WRITES = """
+print('from out', flush=True)
+sys.stderr.write('from err\\n')
+"""
 LEAVES_A_PROCESS = """
 >>> reader, writer = os.pipe()
 >>> if g() and not os.fork():
@@ -119,6 +123,18 @@ def test_a_family_gives_the_rows_of_each_by_itself_and_no_member_sees_another(pr
     assert all("print(random" in text for text in unmatched)
     members = [(index, True) for index in range(len(jobs))]
     assert set(run_family(primary, jobs, members)) == set(members), "the family left some to run by themselves"
+
+
+def test_what_the_module_wrote_is_each_members_output(primary: Pool, secondary: Pool) -> None:
+    jobs = kin(*PLAIN[:3], ">>> print('own', g())\nown 1", source=SOURCE + WRITES)
+    found = runner(primary, secondary).run_family(jobs)
+    assert found == alone(primary, secondary, jobs)
+    for row in found:
+        assert isinstance(row, TraceRecord)
+        assert (row.stdout.text[:8], row.stderr.text) == ("from out", "from err\n")
+    assert set(run_family(primary, jobs, [(index, True) for index in range(4)])) == {
+        (index, True) for index in range(4)
+    }
 
 
 @pytest.mark.patient

@@ -156,11 +156,15 @@ class Job:
             ended = ended._replace(expectations=[["stdout", want, out[0], not out[1] and same_output(want, out[0])]])
         self.wire.line("E", ended.label, ended.exit_code, ended.final, ended.expectations, out, err)
 
-    def _take_output(self) -> Any:
+    def flush(self) -> None:
+        """Have what the program wrote reach the descriptors."""
         for stream in (sys.stdout, sys.stderr):
             # The program may have closed or replaced it: then what reached the descriptor is all there is.
             with contextlib.suppress(Exception):
                 stream.flush()
+
+    def _take_output(self) -> Any:
+        self.flush()
         return self.out.take(), self.err.take()
 
 

@@ -70,12 +70,15 @@ class Family:
         before = _shared()
         try:
             module = job.load()
+            job.flush()
         except CannotTrace as error:
             self._refuse(error)
             return None
         if threading.active_count() > job.threads or _shared() != before:
             return None
         self.random = random.getstate()
+        for stream in (job.out, job.err):
+            stream.keep()
         for position, member in enumerate(self.members):
             job.channel.set_deadline(job.seconds + 3 * GRACE)
             channel = self._member(position)
@@ -157,8 +160,8 @@ class Family:
 
     def _tidy(self) -> bool:
         """Empty the streams and the folder for the next member; return whether nothing is left."""
-        self.job.out.take()
-        self.job.err.take()
+        self.job.out.again()  # what the module's execution wrote is each member's
+        self.job.err.again()
         names = os.listdir(self.folder)
         if names:
             import shutil  # large, and every fork copies what this process holds

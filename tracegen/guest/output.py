@@ -25,6 +25,7 @@ class Stream:
         self.descriptor = descriptor
         self.limit = limit
         self.file = os.dup(descriptor)
+        self.kept = b""
 
     def take(self) -> List[Any]:
         """Return what was written since the last call, as ``text_of`` gives it."""
@@ -33,6 +34,18 @@ class Stream:
         os.ftruncate(self.file, 0)
         os.lseek(self.file, 0, os.SEEK_SET)
         return text_of(data, size - len(data))
+
+    def keep(self) -> None:
+        """Have what is there now found at the beginning of each output to come, from ``again`` on."""
+        self.kept = os.pread(self.file, os.fstat(self.file).st_size, 0)
+
+    def again(self) -> None:
+        """Forget what was written since ``keep``."""
+        os.ftruncate(self.file, 0)
+        os.lseek(self.file, 0, os.SEEK_SET)
+        left = self.kept
+        while left:
+            left = left[os.write(self.file, left) :]
 
     def overflown(self) -> bool:
         """Whether the program met the sandbox's limit on a file's size, and so an error that is not its own."""
