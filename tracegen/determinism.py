@@ -8,6 +8,9 @@ from tracegen.wire import Ending
 
 Check = Literal["full", "rerun", "none"]
 
+_BEFORE = 60
+"""Characters that are shown of what two runs have in common."""
+_SHOWN = 200
 _CUT_BY_TIME = ("timeout", "killed", "out_of_memory")
 _OWN_END = ("returned", "raised", "exited")
 
@@ -40,7 +43,7 @@ def first_difference(run: Run, again: Run) -> str | None:
         rest = _lines(longer)[len(_lines(shorter))]
         return _describe(_lines(shorter), rest, b"nothing")
     ends = ending_of(run), ending_of(again)
-    return None if ends[0] == ends[1] else _clip(f"the end: {ends[0]!r} / {ends[1]!r}")
+    return None if ends[0] == ends[1] else f"the end: {_apart(repr(ends[0]), repr(ends[1]))}"
 
 
 def perturbed(run: Run, untraced: Run) -> str | None:
@@ -48,7 +51,7 @@ def perturbed(run: Run, untraced: Run) -> str | None:
     ends = ending_of(run), ending_of(untraced)
     if ends[0] == ends[1] or ends[0][0] not in _OWN_END:
         return None
-    return _clip(f"untraced: {ends[1]!r}, traced: {ends[0]!r}")
+    return f"untraced / traced: {_apart(repr(ends[1]), repr(ends[0]))}"
 
 
 def _lines(run: Run) -> list[bytes]:
@@ -68,9 +71,17 @@ def _label(run: Run) -> str:
 
 
 def _describe(before: list[bytes], left: bytes, right: bytes) -> str:
-    return _clip(f"event {_events(before)}: {left.decode('ascii', 'replace')} / {right.decode('ascii', 'replace')}")
+    return f"event {_events(before)}: {_apart(left.decode('ascii', 'replace'), right.decode('ascii', 'replace'))}"
 
 
-def _clip(text: str) -> str:
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text if len(text) <= 400 else f"{text[:400]}... <+{len(text) - 400} characters>"
+def _apart(one: str, two: str) -> str:
+    """Return two texts beside each other, from a little before they part."""
+    least = min(len(one), len(two))
+    start = max(0, next((n for n in range(least) if one[n] != two[n]), least) - _BEFORE)
+    return " / ".join(_clip(text, start) for text in (one, two))
+
+
+def _clip(text: str, start: int) -> str:
+    shown = text[start : start + _SHOWN].encode("utf-8", "backslashreplace").decode("utf-8")
+    rest = len(text) - start - _SHOWN
+    return f"{'...' if start else ''}{shown}" + (f"... <+{rest} characters>" if rest > 0 else "")

@@ -37,6 +37,10 @@ class Slotted:
         return None
 
 
+class Empty:
+    __slots__ = ()
+
+
 class Owner(Thing):
     def method(self) -> None:
         return None
@@ -70,6 +74,7 @@ LEAVES: st.SearchStrategy[Any] = st.sampled_from(
         ([1],),
         float("nan"),
         10**50,
+        Empty(),
         len,
         [].append,
         str.upper,

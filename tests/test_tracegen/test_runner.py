@@ -1,7 +1,9 @@
 """The runner: one row per input whatever happens, equal however inputs are batched, determinism labelled."""
 
+import ast
 import itertools
 import random
+import textwrap
 
 import pytest
 from hypothesis import given, settings
@@ -136,8 +138,37 @@ def test_determinism_labels(primary: Pool, secondary: Pool) -> None:
     assert [determinism(row) for row in found] == ["verified", "differs", "differs", "verified", "perturbed"]
     assert isinstance(found[1], TraceRecord)
     assert "event 4" in str(found[1].determinism.first_difference)
+    named = found[2].determinism.first_difference if isinstance(found[2], TraceRecord) else ""
+    assert max(map(len, str(named).split(" / "))) < 300
     assert [determinism(row) for row in rows(primary, secondary, "noticed()", check="rerun")] == ["verified"]
     assert [determinism(row) for row in rows(primary, secondary, "clock()", check="none")] == ["unchecked"]
+
+
+def test_entropy_is_the_jobs_and_differs_in_a_fork(primary: Pool, secondary: Pool) -> None:
+    source = textwrap.dedent("""
+    import os, random, secrets, uuid
+    def ids():
+        return uuid.uuid4().hex, secrets.token_hex(4), random.SystemRandom().random(), len(os.urandom(0))
+    def forked():
+        reader, writer = os.pipe()
+        for _ in range(2):
+            if not os.fork():
+                os.write(writer, os.urandom(8))
+                os._exit(0)
+            os.wait()
+        return os.read(reader, 8), os.read(reader, 8), os.urandom(8)
+    def wrong():
+        return os.urandom(-1)
+    """)
+    job = make_job(source, "ids()", "ids()", "forked()", "wrong()", limits=small_limits())
+    found = TraceRunner(primary, secondary, "full").run(job)
+    assert [determinism(row) for row in found] == ["verified"] * 4
+    assert [label(row) for row in found] == ["returned"] * 3 + ["raised"]
+    values = [row.events[-1].value for row in found if isinstance(row, TraceRecord)]
+    assert values[0] == values[1]
+    assert len(set(ast.literal_eval(str(values[2])))) == 3
+    elided = [each for row in found if isinstance(row, TraceRecord) for each in row.elisions]
+    assert not [each for each in elided if "entropy" in each.name]
 
 
 def test_the_environment_is_the_same_in_both_sandboxes(primary: Pool, secondary: Pool) -> None:

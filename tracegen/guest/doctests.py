@@ -8,6 +8,7 @@ from types import FrameType, ModuleType
 from typing import Any, Dict, List, Optional
 
 from .sources import SourceFile
+from .types_text import ADDRESS
 
 
 class _Keeper(doctest.DocTestRunner):
@@ -19,7 +20,8 @@ class _Keeper(doctest.DocTestRunner):
 
     def _keep(self, example: doctest.Example, got: str, matched: bool) -> None:
         if example.want or got or not matched:
-            self.rows.append([example.source, example.want, got, matched])
+            # Most of them are a value's repr, which is shown without addresses everywhere else.
+            self.rows.append([example.source, example.want, ADDRESS.sub("", got), matched])
 
     def report_start(self, out: Any, test: Any, example: Any) -> None:
         pass

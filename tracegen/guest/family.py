@@ -22,6 +22,7 @@ import time
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from .entropy import entropy
 from .program import CannotTrace
 from .surroundings import Surroundings
 from .version import RECORDER_VERSION, WIRE_VERSION
@@ -76,7 +77,7 @@ class Family:
             return None
         if threading.active_count() > job.threads or _shared() != before:
             return None
-        self.random = random.getstate()
+        self.random = random.getstate(), entropy.state()
         for stream in (job.out, job.err):
             stream.keep()
         for position, member in enumerate(self.members):
@@ -116,7 +117,8 @@ class Family:
     def _become(self, file: int) -> Any:
         try:
             os.setsid()
-            random.setstate(self.random)  # it seeds itself anew in every fork
+            random.setstate(self.random[0])  # both seed themselves anew in every fork
+            entropy.restore(self.random[1])
             return self.job.channel.in_fork(file)
         except BaseException:
             os._exit(1)  # else two processes would go on as this one

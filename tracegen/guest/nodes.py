@@ -119,8 +119,9 @@ def parts_of(value: Dict[Any, Any]) -> List[Any]:
     return list(chain.from_iterable(list(value.items())))
 
 
-def _namespace_getter(kind: type) -> Optional[Callable[[Any, type], Any]]:
-    return (lambda value, kind: attributes(value)) if has_slots(kind) else namespace_getter(kind)
+def _namespace_getter(kind: type) -> Callable[[Any, type], Any]:
+    found = None if has_slots(kind) else namespace_getter(kind)
+    return found or (lambda value, kind: attributes(value))
 
 
 def _same(before: List[Any], now: Iterable[Any]) -> bool:

@@ -23,6 +23,7 @@ _HEADROOM = 400
 """Frames that rendering may need above the program's recursion limit."""
 _OWN_FRAMES = 6
 """Frames that the recorder needs to find out that it needs more."""
+_OWN = __name__.rpartition(".")[0] + "."
 _TIMED_EVENTS = 16
 """Events between two looks at the clock."""
 
@@ -212,7 +213,10 @@ class Recorder:
         if caller is None or caller.recorder is not self:
             return
         code = frame.f_code
-        name = "%s.%s" % (frame.f_globals.get("__name__"), getattr(code, "co_qualname", code.co_name))
+        module = frame.f_globals.get("__name__")
+        if type(module) is str and module.startswith(_OWN):
+            return  # what stands in for a function in C
+        name = "%s.%s" % (module, getattr(code, "co_qualname", code.co_name))
         kind = "no_source" if code.co_filename.startswith("<string") else "untraced_call"
         row = [kind, self.wire.events - 1, caller.uid, name]
         if self.elision[:4] == row:

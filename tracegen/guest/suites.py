@@ -20,6 +20,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from . import rivals
 from .codes import CodeTable
+from .entropy import seed_entropy
 from .entry import GRACE
 from .program import describe
 from .recorder import Limits, Recorder
@@ -174,6 +175,7 @@ class Suite:
         sys.argv[:] = ["pytest", *arguments]
         sys.dont_write_bytecode = True
         random.seed(self.payload["seed"])
+        seed_entropy(self.payload["seed"])
         pytest.main(arguments, plugins=[Plugin(self)])
         for node, detail in self.broken:
             self._segment(node)

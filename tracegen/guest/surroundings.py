@@ -8,6 +8,8 @@ import sys
 import warnings
 from typing import Any, Dict, List, Tuple, cast
 
+from .entropy import seed_entropy
+
 
 class Surroundings:
     """A snapshot of the process's state that programs change most; ``restore`` puts it back."""
@@ -26,7 +28,7 @@ class Surroundings:
         self.warnings = list(self.filters)
 
     def restore(self) -> None:
-        """Put the state back, and ``random`` (numpy's too, if it is loaded) to the job's seed."""
+        """Put the state back, and ``random`` (numpy's too, if it is loaded) and the entropy to the job's seed."""
         os.chdir(self.folder)
         if dict(os.environ) != self.environment:
             os.environ.clear()
@@ -38,6 +40,7 @@ class Surroundings:
         sys.stdin, sys.stdout, sys.stderr = self.streams
         self.filters[:] = self.warnings
         random.seed(self.seed)
+        seed_entropy(self.seed)
         numpy = sys.modules.get("numpy.random")
         if numpy is not None:
             numpy.seed(self.seed)
