@@ -37,7 +37,8 @@ BARS = {"pysnooper": (1.0, 3.0), "snoop": (None, 8.0), "hunter": (None, 8.0), "n
 """Least ratio on each workload, and on geometric average."""
 MOST_BYTES = {"cruxeval": 35.0, "list": 30.0}
 
-SUITE_EVENTS = 40_000
+MOST_CALLS = 500
+SUITE_TESTS = 20
 
 Times = dict[str, dict[str, list[float]]]
 
@@ -95,10 +96,10 @@ def check_same_events(loaded: Loaded, kind: Any) -> None:
         raise Mismatch(f"{loaded.name}: recorder {mine} + {stops[0]}, naive {other} + {stops[1]}, PySnooper {seen}")
 
 
-def sample(tests: list[Loaded]) -> list[Loaded]:
-    """Return tests from all over the suite, as many as have enough events for a figure and no more than rounds bear."""
-    step = max(1, round(sum(tracers.recorded(test)[0] for test in tests) / SUITE_EVENTS))
-    return tests[::step]
+def sample(suite: str) -> list[Loaded]:
+    """Return tests from all over a suite, none of them so long that rounds under the slowest tracer would take hours."""
+    short = [test for test in tests_of(suite) if tracers.calls(test) <= MOST_CALLS]
+    return short[:: max(1, len(short) // SUITE_TESTS)]
 
 
 def turn(tracer: Tracer, programs: list[Loaded]) -> tuple[float, Output]:
@@ -193,7 +194,7 @@ def _geometric(values: list[float]) -> float:
 def measure(quick: bool) -> tuple[list[Measurement], list[Measurement]]:
     """Check, time and print; return the table's numbers and the summary."""
     loaded = {work: [Loaded.of_program(each) for each in programs] for work, programs in workloads().items()}
-    loaded |= {name: sample(tests_of(name)) for name in SUITES}
+    loaded |= {name: sample(name) for name in SUITES}
     everything = [each for programs in loaded.values() for each in programs]
     turns: dict[str, Tracer] = {
         "untraced": tracers.untraced,

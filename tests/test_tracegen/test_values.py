@@ -43,7 +43,7 @@ class Plain:
         self.x = 1
 
 
-class Slotted:
+class WithSlots:
     __slots__ = ("a", "b")
 
     def __init__(self) -> None:
@@ -205,6 +205,8 @@ def test_ints_beyond_the_digits_limit_are_hexadecimal() -> None:
 
 
 class Misbehaves:
+    parts: Any
+
     def __init__(self) -> None:
         self.calls = 0
 
@@ -232,6 +234,41 @@ class Mutates(Misbehaves):
 class MutatesInside(Misbehaves):
     def __init__(self) -> None:
         self.log: list[int] = []
+
+    def __repr__(self) -> str:
+        self.log.append(1)
+        return "quiet"
+
+
+class WithSlots:
+    __slots__ = ("calls", "late", "log")
+    calls: int
+    late: int
+    log: list[int]
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.log = []
+
+
+class MutatesASlot(WithSlots):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        self.calls += 1
+        return f"call {self.calls}"
+
+
+class FillsASlot(WithSlots):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        self.late = 1
+        return "late"
+
+
+class MutatesInASlot(WithSlots):
+    __slots__ = ()
 
     def __repr__(self) -> str:
         self.log.append(1)
@@ -281,6 +318,32 @@ def test_a_misbehaving_repr_is_contained_and_marked(
     assert [renderer.render(value), renderer.render(value)] == [expected, expected]
     assert vars(value) == before
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("kind", [MutatesASlot, MutatesInASlot])
+def test_a_repr_that_changes_slots_is_undone_and_marked(kind: type[WithSlots]) -> None:
+    value, renderer = kind(), ValueRenderer()
+    shown = f"<{kind.__name__} (repr mutated) calls=0 log=[]>"
+    assert [renderer.render(value), renderer.render(value)] == [shown, shown]
+    assert (value.calls, value.log) == (0, [])
+
+
+def test_a_repr_may_fill_an_empty_slot() -> None:
+    assert text(FillsASlot()) == "late"
+
+
+def test_what_holds_an_iterator_is_not_asked_for_its_repr() -> None:
+    class Joined(Misbehaves):
+        def __repr__(self) -> str:
+            return ", ".join(self.parts)
+
+    value = Joined()
+    for made in ((c for c in "ab"), map(str, "ab"), iter(["a", "b"])):
+        value.parts = made
+        assert "(repr not called: holds an iterator)" in text(value)
+        assert list(value.parts) == ["a", "b"]
+    value.parts = "ab"
+    assert text(value) == "a, b"
 
 
 class Hostile(type):

@@ -6,7 +6,7 @@ import math
 import signal
 import sys
 import time
-from types import GetSetDescriptorType, MemberDescriptorType
+from types import GeneratorType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, cast
 
 SECONDS = 0.5
@@ -201,16 +201,30 @@ def instance_dict(value: Any) -> Optional[Dict[str, Any]]:
     return namespace if type(namespace) is dict else None
 
 
+_MISSING = object()
+_ITERATORS = frozenset(
+    map(id, (GeneratorType, map, filter, zip, enumerate, reversed, type(iter([])), type(iter(())), type(iter(""))))
+)
+"""Types of what reading uses up."""
+
+
 class Snapshot:
     """An object's attributes and the items of its built-in containers, one level deep, to be put back if changed."""
 
     def __init__(self, value: Any) -> None:
+        self.value = value
         self.namespace = instance_dict(value)
         self.before = dict(self.namespace) if self.namespace is not None else {}
+        self.slots = [(member, _slot(member, value)) for _, member in _layout(type(value)).slots]
         self.inner: List[Tuple[Any, Any]] = []
-        for item in self.before.values():
-            if type(item) is list or type(item) is dict or type(item) is set:
+        self.iterator = False
+        """Whether an attribute is an iterator, which cannot be put back."""
+        for item in [*self.before.values(), *[held for _, held in self.slots]] if self.slots else self.before.values():
+            kind = type(item)
+            if kind is list or kind is dict or kind is set:
                 self.inner.append((item, item.copy()))
+            elif id(kind) in _ITERATORS:
+                self.iterator = True
 
     def restore(self) -> bool:
         """Put everything back; return whether anything had changed."""
@@ -224,7 +238,23 @@ class Snapshot:
             changed = True
             self.namespace.clear()
             self.namespace.update(self.before)
+        for member, held in self.slots:
+            # A slot that was empty may be filled: so do classes that keep their text, pathlib's among them.
+            if held is _MISSING or _slot(member, self.value) is held:
+                continue
+            try:
+                member.__set__(self.value, held)
+            except (AttributeError, TypeError):  # of a type in C: read-only, and perhaps made anew by each look
+                continue
+            changed = True
         return changed
+
+
+def _slot(member: Any, value: Any) -> Any:
+    try:
+        return member.__get__(value)
+    except AttributeError:
+        return _MISSING
 
 
 def _same(now: Any, before: Any) -> bool:

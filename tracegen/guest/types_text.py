@@ -201,6 +201,8 @@ def answer(renderer: ValueRenderer, value: Any) -> Optional[str]:
 def _asked(renderer: ValueRenderer, value: Any) -> guard.Called:
     kind = type(value)
     snapshot = guard.Snapshot(value)
+    if snapshot.iterator:  # reading it would use it up, which the program would notice
+        return guard.Called(None, "not called: holds an iterator", False)
     called = guard.call(repr, value)
     fault = "mutated" if snapshot.restore() else called.fault
     if fault in ("mutated", "timed out"):
