@@ -43,7 +43,7 @@ class Plain:
         self.x = 1
 
 
-class WithSlots:
+class Slotted:
     __slots__ = ("a", "b")
 
     def __init__(self) -> None:

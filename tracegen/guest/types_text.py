@@ -19,6 +19,8 @@ ADDRESS = re.compile(
     r" (?:at |@ ?)0x[0-9a-fA-F]+| owner=\d{6,}|(?<=started) \d{6,}|(?<=stopped) \d{6,}|(?<=daemon) \d{6,}"
 )
 
+_SUSPECT = re.compile(r"0x|[0-9A-Fa-f]{6}")
+"""What every address or thread identifier holds: most texts are not searched further."""
 _LONGEST_ADDRESS = 40
 _LONGEST_DIGESTED = 2**20
 """Characters of the longest text that is searched for addresses wholly."""
@@ -212,12 +214,12 @@ def _asked(renderer: ValueRenderer, value: Any) -> guard.Called:
 
 def _without_addresses(text: str, value: Any) -> str:
     """Take addresses out of what an object's ``__repr__`` gave, its own in any spelling too: ``<Tag @ 1398016>``."""
-    if "0x" in text or "owner=" in text or "started " in text or "stopped " in text or "daemon " in text:
-        text = ADDRESS.sub("", text)
+    if _SUSPECT.search(text) is None:
+        return text
+    text = ADDRESS.sub("", text)
     address = "%x" % id(value)
-    decimal = str(id(value))
-    if address in text or decimal in text or address.upper() in text:
-        for own in ("0x" + address, address, address.upper(), decimal):
+    for own in ("0x" + address, address, address.upper(), str(id(value))):
+        if own in text:
             text = re.sub(r"(?<![0-9A-Za-z])%s(?![0-9A-Za-z])" % own, "<id>", text)
     return text
 
