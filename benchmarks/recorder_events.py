@@ -97,7 +97,7 @@ def check_same_events(loaded: Loaded, kind: Any) -> None:
 
 
 def sample(suite: str) -> list[Loaded]:
-    """Return tests from all over a suite, none of them so long that rounds under the slowest tracer would take hours."""
+    """Return tests from all over a suite, none so long that the slowest tracer would take hours."""
     short = [test for test in tests_of(suite) if tracers.calls(test) <= MOST_CALLS]
     return short[:: max(1, len(short) // SUITE_TESTS)]
 
