@@ -83,7 +83,7 @@ def tests_of(name: str) -> list[Loaded]:
     if code != 0:
         raise RuntimeError(f"pytest could not collect {folder}: exit code {code}")
     homes = tuple(f"{home}{os.sep}" for home in [folder / sdist.tests, *(source / each for each in sdist.packages)])
-    files = SuiteFiles(str(folder), sdist.packages)
+    files = SuiteFiles(str(folder), ("tests", *sdist.packages))
     files.tests = frozenset(str(item.path) for item in plugin.items)
     codes = frozenset(code for home in homes for path in Path(home).rglob("*.py") for code in _codes(path))
     calls = [(item.nodeid, call) for item in plugin.items if (call := _call(item)) is not None]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # without the enums of ``signal``, which cost more than the rest
 import math
-import signal
 import sys
 import time
 from types import GeneratorType, GetSetDescriptorType, MemberDescriptorType
@@ -72,13 +72,13 @@ class _Alarm:
         """Take SIGALRM from the program, until ``release``."""
         self.asked = True
         try:
-            self._handler = signal.signal(signal.SIGALRM, self._ring)
+            self._handler = _signal.signal(_signal.SIGALRM, self._ring)
         except (ValueError, AttributeError):
             return
         self._armed = True
         self._armed_at = now
         # Repeats: for calls that begin later, and since a __repr__ with a broad except would swallow the only alarm.
-        self._timer = signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.05)
+        self._timer = _signal.setitimer(_signal.ITIMER_REAL, SECONDS, 0.05)
 
     def _ring(self, signum: int, frame: Any) -> None:
         waited = time.monotonic() - self.since
@@ -96,12 +96,12 @@ class _Alarm:
         if not self._armed:
             return
         self._armed = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
         if self._handler is not None:
-            signal.signal(signal.SIGALRM, self._handler)
+            _signal.signal(_signal.SIGALRM, self._handler)
         left, interval = self._timer
         if left:
-            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - self._armed_at), 1e-6), interval)
+            _signal.setitimer(_signal.ITIMER_REAL, max(left - (time.monotonic() - self._armed_at), 1e-6), interval)
 
 
 alarm = _Alarm()

@@ -66,6 +66,7 @@ class SourceFile:
         """Lines, from and to, of which not every expression is recorded although expressions are wanted."""
         self.infos: Dict[int, CodeInfo] = {}
         """What the recorder knows of the file's codes, by id; the codes are kept alive."""
+        self._chunks: Dict[Place, List[Chunk]] = {}
         self._places = places(code if code is not None else compile(text, path, "exec", dont_inherit=True))
 
     @classmethod
@@ -86,8 +87,11 @@ class SourceFile:
 
     def chunks(self, place: Place) -> List[Chunk]:
         """Return the header of each class around the outermost function, and that function whole."""
-        headers = [Chunk(line, self._text(line, self._header_end(line))) for line in place.classes]
-        return headers + [Chunk(place.outermost, self._block(place.outermost))]
+        found = self._chunks.get(place)
+        if found is None:
+            headers = [Chunk(line, self._text(line, self._header_end(line))) for line in place.classes]
+            found = self._chunks[place] = [*headers, Chunk(place.outermost, self._block(place.outermost))]
+        return found
 
     def def_line(self, first_line: int) -> int:
         """Return the line of the ``def`` or ``class`` below the decorators that begin at ``first_line``."""
