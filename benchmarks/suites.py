@@ -10,6 +10,7 @@ Only tests that can be called again and again are given: functions whose argumen
 
 import functools
 import os
+import random
 import subprocess
 import sys
 import tarfile
@@ -98,7 +99,9 @@ def _loaded(
     node: str, call: Callable[[], object], codes: frozenset[CodeType], homes: tuple[str, ...], files: SuiteFiles
 ) -> Loaded:
     def run() -> None:  # what the tracers wrap wants to be a function
-        call()
+        random.seed(0)
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            call()
 
     def check(oracle: Any, guest: Any) -> list[str]:
         faults: list[str] = oracle.check_call(guest, node, run, files.file_of)[1]
