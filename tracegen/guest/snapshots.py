@@ -141,9 +141,9 @@ class _Taker:
         return cast(Snapshot, node)
 
     def _items(self, items: Any) -> List[Any]:
-        done = list(items)
-        if len(done) > _LARGEST:
+        if len(items) > _LARGEST:  # before it is copied: it may be as large as the memory that is left
             raise _Impossible
+        done = list(items)
         if not _flat(done):
             for position, item in enumerate(done):
                 if not immutable(item):
