@@ -7,10 +7,10 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pipelines
 from pipelines import ray_warden
@@ -63,46 +63,37 @@ def ray_session(workers: int | None) -> Iterator[int]:
         raise EnvironmentLacking(MISSING) from error
     with ExitStack() as stack:
         if not ray.is_initialized():
-            tell = stack.enter_context(_warden())
+            stack.enter_context(_warden())
             stack.callback(ray.shutdown)
-            tell(_start(workers))
+            _start(workers)
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         yield _workers(workers, int(resources.get("CPU", 0)))
 
 
 @contextmanager
-def _warden() -> Iterator[Callable[[str], None]]:
-    """See that a Ray started within ends with this process, and is wholly gone afterwards.
-
-    Yields what is to be called with the session directory; empty: a cluster was joined, nothing of it is ours.
-    """
+def _warden() -> Iterator[None]:
+    """See that a Ray started within ends with this process, and is wholly gone afterwards; a joined one stays."""
     mark = secrets.token_hex(16)
-    command = [sys.executable, "-I", "-S", str(ray_warden.__file__), f"{MARK_NAME}={mark}"]
+    command = [sys.executable, "-I", "-S", str(ray_warden.__file__), f"{MARK_NAME}={mark}", str(os.getpid())]
     # Its input ends with this process; a session of its own keeps Ctrl-C in a terminal from it.
     warden = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-
-    def tell(directory: str) -> None:
-        if directory and warden.stdin is not None:
-            warden.stdin.write(os.fsencode(directory) + b"\n")
-            warden.stdin.flush()
-
     os.environ[MARK_NAME] = mark
     try:
-        yield tell
+        yield
     finally:
         os.environ.pop(MARK_NAME, None)
         warden.communicate(ray_warden.CLEAN_END, WARDEN_SECONDS)
 
 
-def _start(workers: int | None) -> str:
-    """Start or join Ray; return the session directory of one that was started, nothing of one that was joined."""
+def _start(workers: int | None) -> None:
+    """Start or join Ray."""
     import ray
 
     address = os.environ.get("RAY_ADDRESS")
     cpus = None if address else max(workers or 0, os.cpu_count() or 1)
     try:
         with _import_root():
-            context: Any = ray.init(
+            ray.init(
                 address=address,
                 num_cpus=cpus,
                 include_dashboard=False,
@@ -114,10 +105,6 @@ def _start(workers: int | None) -> str:
         raise EnvironmentLacking(
             f"{where} does not answer: {error}; see tracegen doctor, or use --executor local"
         ) from error
-    # Named for the process that started it. Any other was joined (also without an address, if `ray start` ran on this
-    # node), and goes on without us.
-    directory = str(context.address_info["session_dir"])
-    return directory if directory.endswith(f"_{os.getpid()}") else ""
 
 
 def _workers(wanted: int | None, cpus: int) -> int:
