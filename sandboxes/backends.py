@@ -6,7 +6,8 @@ from typing import Final, Protocol
 
 from sandboxes.api import Finding, ImageRef, Isolation, Pool, PoolSpec
 from sandboxes.bubblewrap.backend import BubblewrapBackend
-from sandboxes.docker.backend import DockerBackend
+from sandboxes.docker.backend import EngineBackend
+from sandboxes.docker.engines import DOCKER, PODMAN
 from sandboxes.process_backend import ProcessBackend
 from sandboxes.session_api import Session, SessionSpec
 from schemas.errors import UsageError
@@ -49,7 +50,12 @@ class Backend(Protocol):
         ...
 
 
-_TABLE: Final[tuple[Backend, ...]] = (DockerBackend(), BubblewrapBackend(), ProcessBackend())
+_TABLE: Final[tuple[Backend, ...]] = (
+    EngineBackend(DOCKER),
+    EngineBackend(PODMAN),
+    BubblewrapBackend(),
+    ProcessBackend(),
+)
 """In the order in which one is recommended."""
 BACKENDS: Final[dict[str, Backend]] = {backend.name: backend for backend in _TABLE}
 

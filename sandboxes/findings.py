@@ -11,6 +11,7 @@ from sandboxes.interpreters import installed
 CHOICE: Final = "sandbox"
 _WHY: Final = {
     "docker": "hardened containers, every limit enforced by the engine and verified",
+    "podman": "hardened containers without a daemon of root's own, every limit enforced and verified",
     "bubblewrap": "namespaces and cgroups without a daemon, every limit verified",
 }
 

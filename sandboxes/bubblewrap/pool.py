@@ -54,7 +54,7 @@ def _launch(found: Survey, weak: Sequence[str], spec: PoolSpec, image: ImageRef)
     except StartFailed as error:
         raise channel.explain(error) from error
     problems = hardening.isolation_problems(sandbox.check, hardening.POOL_SIGHTS)
-    problems += hardening.size_problems(sandbox.check, "scratch", spec.scratch_bytes)
+    problems += hardening.size_problems(sandbox.check, "scratch", spec.scratch_bytes, hardening.INODES)
     try:
         verify_limits(problems, sandbox.check, spec, weak)
     except LimitUnsupported:

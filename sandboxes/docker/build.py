@@ -23,6 +23,7 @@ from sandboxes.docker import hardening
 from sandboxes.docker.apt import SOURCES_VARIABLE, apt_sources
 from sandboxes.docker.channel import remove
 from sandboxes.docker.engine import connect, speaking
+from sandboxes.docker.engines import DOCKER, Engine
 from sandboxes.docker.images import ROLE_LABEL, inspect, resolve_docker_image
 from sandboxes.docker.owners import OWNER_LABEL, own_label
 from sandboxes.docker.preflight import check_room, written_bytes
@@ -31,7 +32,7 @@ from schemas.base import digest
 from schemas.errors import ImageUnavailable
 
 if TYPE_CHECKING:
-    import docker
+    from sandboxes.docker.client import EngineClient
 
 REPOSITORY: Final = "tracegen-build"
 ROLE: Final = "build"
@@ -79,6 +80,7 @@ def build(
     files: Mapping[str, bytes] | None = None,
     network: bool = False,
     environment: Mapping[str, str] | None = None,
+    engine: Engine = DOCKER,
 ) -> ImageRef:
     """Return ``base`` with ``files`` (absolute path to content) laid over it and ``commands`` (argv) run as root.
 
@@ -88,31 +90,34 @@ def build(
     """
     contents = {path: hashlib.blake2b(content).hexdigest() for path, content in sorted((files or {}).items())}
     key = digest([FORMAT, base.digest, contents, [list(command) for command in commands], network])
-    name = f"{REPOSITORY}:{key[:16]}"
-    client = connect()
+    name = f"{engine.own(REPOSITORY)}:{key[:16]}"
+    client = connect(engine)
     try:
         with speaking("build an image"):
             found = inspect(client, name)
             if found is None or (found["Config"].get("Labels") or {}).get(KEY_LABEL) != key:
                 settings = configuration(os.environ if environment is None else environment)
-                _make(client, base, commands, files or {}, network, settings, key)
+                _make(client, base, commands, files or {}, network, settings, name, key)
     finally:
         client.close()
-    return resolve_docker_image(python=None, base=name)
+    return resolve_docker_image(python=None, base=name, engine=engine)
 
 
-def committed_as(labels: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings of an image committed from a container of ours: its labels, no owner, Python as program."""
-    return {"Labels": {**labels, OWNER_LABEL: ""}, "Entrypoint": [hardening.PYTHON], "Cmd": []}
+def commit(client: EngineClient, container: str, name: str, labels: Mapping[str, str]) -> None:
+    """Keep a container of ours as an image: with its labels, no owner, Python as program."""
+    repository, _, tag = name.rpartition(":")
+    settings = {"Labels": {**labels, OWNER_LABEL: ""}, "Entrypoint": [hardening.PYTHON], "Cmd": []}
+    client.commit(container, repository=repository, tag=tag, conf=settings)
 
 
 def _make(
-    client: docker.APIClient,
+    client: EngineClient,
     base: ImageRef,
     commands: Sequence[Sequence[str]],
     files: Mapping[str, bytes],
     network: bool,
     settings: Mapping[str, str],
+    name: str,
     key: str,
 ) -> None:
     labels = {ROLE_LABEL: ROLE, KEY_LABEL: key}
@@ -139,7 +144,7 @@ def _make(
         check_room(client, "the image of what was built", written_bytes(client, container))
         usual, client.timeout = client.timeout, builder.SECONDS
         try:
-            client.commit(container, repository=REPOSITORY, tag=key[:16], conf=committed_as(labels))
+            commit(client, container, name, labels)
         finally:
             client.timeout = usual
     finally:
@@ -156,9 +161,7 @@ def _archive(files: Mapping[str, bytes]) -> bytes:
     return output.getvalue()
 
 
-def _run(
-    client: docker.APIClient, container: str, commands: Sequence[Sequence[str]], settings: Mapping[str, str]
-) -> None:
+def _run(client: EngineClient, container: str, commands: Sequence[Sequence[str]], settings: Mapping[str, str]) -> None:
     """Run the commands beside the waiting process. Raises ``ImageUnavailable`` with the end of what they said."""
     program = Path(builder.__file__).read_text(encoding="utf-8")
     argv = [hardening.PYTHON, "-S", "-c", program, json.dumps([list(command) for command in commands])]

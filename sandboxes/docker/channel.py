@@ -8,6 +8,7 @@ import ssl
 import struct
 import threading
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sandboxes.channel import ChannelClosed, wait_readable, wait_writable
@@ -29,10 +30,12 @@ _SILENT_SECONDS = 2.0
 class ContainerChannel:
     """Owns one container. The engine closes its input when this process dies, however it dies (``StdinOnce``)."""
 
-    def __init__(self, client: docker.APIClient, container: str) -> None:
+    def __init__(self, client: docker.APIClient, container: str, volumes: Iterable[str] = ()) -> None:
+        """``volumes`` are removed with it."""
         self.name = container[:12]
         self._client = client
         self._container = container
+        self._volumes = tuple(volumes)
         self._errors = b""
         self._pending = 0  # bytes left of the chunk of stdout that is being read
         self._buffer = bytearray()
@@ -106,7 +109,7 @@ class ContainerChannel:
         remove(self._client, self._container)
 
     def close(self) -> None:
-        """Close the connection and remove the container."""
+        """Close the connection and remove the container and its volumes."""
         with self._lock:
             if self._closed:
                 return
@@ -116,6 +119,7 @@ class ContainerChannel:
             response.close()
         self._attached.close()
         remove(self._client, self._container)
+        remove_volumes(self._client, self._volumes)
 
 
 def remove(client: docker.APIClient, container: str) -> None:
@@ -142,3 +146,17 @@ def remove(client: docker.APIClient, container: str) -> None:
             problem = str(error)
         time.sleep(0.02)
     _LOG.warning("container %s is not gone, the next run will remove it: %s", container[:12], problem)
+
+
+def remove_volumes(client: docker.APIClient, volumes: Iterable[str]) -> None:
+    """Remove volumes that no container has any more; what cannot be removed now is an orphan to the next pool."""
+    import docker.errors
+    import requests
+
+    for name in volumes:
+        try:
+            client.remove_volume(name)
+        except docker.errors.NotFound:
+            continue
+        except (docker.errors.APIError, requests.RequestException) as error:
+            _LOG.warning("volume %s is not gone, the next run will remove it: %s", name, error)

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Final
 from sandboxes.api import ImageRef
 from sandboxes.docker.apt import apt_sources
 from sandboxes.docker.engine import connect, speaking
-from sandboxes.docker.images import KEY_LABEL, REPOSITORY, ROLE_LABEL, inspect, resolve_docker_image
+from sandboxes.docker.engines import DOCKER, Engine
+from sandboxes.docker.images import KEY_LABEL, REPOSITORY, ROLE_LABEL, import_image, inspect, resolve_docker_image
 from sandboxes.docker.preflight import check_room
 from schemas.base import digest
 from schemas.errors import ImageUnavailable, UsageError
 
 if TYPE_CHECKING:
-    import docker
+    from sandboxes.docker.client import EngineClient
 
 SUITE: Final = "bookworm"
 PACKAGES: Final = (
@@ -57,7 +58,7 @@ _FORGET: Final = (
 )
 
 
-def resolve_debian_base(*, suite: str = SUITE, packages: Sequence[str] = ()) -> ImageRef:
+def resolve_debian_base(*, suite: str = SUITE, packages: Sequence[str] = (), engine: Engine = DOCKER) -> ImageRef:
     """Return a Debian image with its Python, git, compilers and further ``packages``, made now unless it was before.
 
     Its Python is the suite's (``bookworm``: 3.11). Found again by suite, packages and architecture; like every image
@@ -69,8 +70,8 @@ def resolve_debian_base(*, suite: str = SUITE, packages: Sequence[str] = ()) -> 
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r} is no name of a Debian suite or package; allowed: a-z, 0-9, '.', '+' and '-'")
     key = digest([FORMAT, suite, wanted, platform.machine()])
-    name = f"{REPOSITORY}:debian-{suite}-{key[:12]}"
-    client = connect()
+    name = f"{engine.own(REPOSITORY)}:debian-{suite}-{key[:12]}"
+    client = connect(engine)
     try:
         with speaking("make a Debian base image"):
             found = inspect(client, name)
@@ -78,10 +79,10 @@ def resolve_debian_base(*, suite: str = SUITE, packages: Sequence[str] = ()) -> 
                 _make(client, name, suite, wanted, key)
     finally:
         client.close()
-    return replace(resolve_docker_image(python=None, base=name), reference=name)
+    return replace(resolve_docker_image(python=None, base=name, engine=engine), reference=name)
 
 
-def _make(client: docker.APIClient, name: str, suite: str, packages: Sequence[str], key: str) -> None:
+def _make(client: EngineClient, name: str, suite: str, packages: Sequence[str], key: str) -> None:
     if shutil.which("mmdebstrap") is None:
         raise ImageUnavailable(
             "a Debian base image is made by mmdebstrap: install the package mmdebstrap, or give --base an image that "
@@ -97,8 +98,7 @@ def _make(client: docker.APIClient, name: str, suite: str, packages: Sequence[st
         usual, client.timeout = client.timeout, SECONDS
         try:
             with archive.open("rb") as file:
-                # docker-py sends a file object in pieces; the annotation knows bytes only.
-                answer = client.import_image_from_data(file, REPOSITORY, name.partition(":")[2], changes)
+                answer = import_image(client, file, name, changes)
         finally:
             client.timeout = usual
     if inspect(client, name) is None:

@@ -4,16 +4,17 @@ from typing import Any
 
 from sandboxes.api import Finding
 from sandboxes.docker.engine import connect
+from sandboxes.docker.engines import Engine
 from sandboxes.docker.images import REPOSITORY, slim_image
 from sandboxes.docker.owners import orphans
 from sandboxes.interpreters import own
 from schemas.errors import BackendUnavailable
 
 
-def engine_findings() -> list[Finding]:
+def engine_findings(engine: Engine) -> list[Finding]:
     """Return one line per subject; takes a few seconds and starts nothing."""
     try:
-        client = connect()
+        client = connect(engine)
     except BackendUnavailable as error:
         problem, _, remedy = str(error).partition(": ")
         return [Finding("container engine", "missing", problem, remedy)]

@@ -1,4 +1,4 @@
-"""The connection to the container engine, and its errors in the project's words."""
+"""The connection to a container engine, and its errors in the project's words."""
 
 from __future__ import annotations
 
@@ -6,32 +6,40 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from schemas.errors import BackendUnavailable, LimitUnsupported, StorageFailed
+from sandboxes.docker.engines import DOCKER, ENGINES, Engine
+from schemas.errors import BackendCannot, BackendUnavailable, LimitUnsupported, StorageFailed
 
 if TYPE_CHECKING:
-    import docker
+    from sandboxes.docker.client import EngineClient
 
 CONNECT_SECONDS = 2
 CALL_SECONDS = 30
-DEFAULT_HOST = "unix:///var/run/docker.sock"
 _PROCESS = "for code that you trust, --sandbox process needs no engine"
-_START = f"start it (`sudo systemctl start docker`) or set DOCKER_HOST; {_PROCESS}"
 
 
-def connect() -> docker.APIClient:
+def connect(engine: Engine = DOCKER) -> EngineClient:
     """Return a client of an engine that answered. Raises ``BackendUnavailable`` within seconds, saying what to do."""
+    where = engine.address(os.environ)
+    if where.startswith("ssh://"):
+        raise BackendUnavailable(f"no connection by {where}: forward its socket (ssh -L) and name that instead")
+    if where.startswith("unix://"):
+        _try_socket(engine, where)
     import docker
     import docker.utils
 
-    where = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
-    if where.startswith("unix://"):
-        _try_socket(where)
+    from sandboxes.docker.client import EngineClient
+
+    followed = {name: os.environ[name] for name in engine.client_variables if name in os.environ}
+    settings = docker.utils.kwargs_from_env({"DOCKER_HOST": where, **followed})
     try:
-        client = docker.APIClient(version="auto", timeout=CONNECT_SECONDS, **docker.utils.kwargs_from_env())
+        client = EngineClient(engine, version="auto", timeout=CONNECT_SECONDS, **settings)
+        said: dict[str, Any] = client.version()
     except (docker.errors.DockerException, OSError) as error:
-        raise BackendUnavailable(f"the container engine at {where} does not answer: {_START} ({error})") from error
+        problem = f"the container engine at {where} does not answer"
+        raise BackendUnavailable(f"{problem}: {engine.start}; {_PROCESS} ({error})") from error
+    _check_kind(engine, where, said)
     client.timeout = CALL_SECONDS
     return client
 
@@ -56,12 +64,24 @@ def refusal(what: str, error: Exception) -> BackendUnavailable | StorageFailed:
     return BackendUnavailable(f"the container engine {what}: {error}")
 
 
-def check_runtime(client: docker.APIClient, runtime: str) -> None:
-    """Raise ``LimitUnsupported`` if the engine does not know an OCI runtime; an empty name is its default."""
+def check_runtime(client: EngineClient, runtime: str) -> None:
+    """Raise ``LimitUnsupported`` if the engine does not know an OCI runtime; an empty name is its default.
+
+    An engine that takes no runtime for a single container raises ``BackendCannot`` for any but its default.
+    """
     if not runtime:
         return
     with speaking("name its runtimes"):
-        known = sorted(client.info().get("Runtimes") or {})
+        info = client.info()
+    if not client.engine.has_runtimes:
+        if runtime != info.get("DefaultRuntime"):
+            raise BackendCannot(
+                f"{client.engine.name} runs every container with {info.get('DefaultRuntime')!r}, not {runtime!r}: its "
+                f"service ignores a container's own choice. Start the service with --runtime {runtime}, or leave "
+                "runtime empty"
+            )
+        return
+    known = sorted(info.get("Runtimes") or {})
     if runtime not in known:
         raise LimitUnsupported(
             f"the container engine has no runtime {runtime!r}; it has: {', '.join(known)}. "
@@ -69,16 +89,27 @@ def check_runtime(client: docker.APIClient, runtime: str) -> None:
         )
 
 
-def _try_socket(where: str) -> None:
+def _check_kind(engine: Engine, where: str, said: dict[str, Any]) -> None:
+    """Raise ``BackendUnavailable`` if another of our engines answers: each differs in what it silently ignores."""
+    components = {str(one.get("Name")) for one in said.get("Components") or []}
+    for other in ENGINES.values():
+        if other is not engine and other.component in components:
+            raise BackendUnavailable(
+                f"at {where} answers {other.name}, not {engine.name}: use --sandbox {other.name} with "
+                f"{other.variable}={where}, or set {engine.variable} to a socket of {engine.name}"
+            )
+
+
+def _try_socket(engine: Engine, where: str) -> None:
     """Connect once by hand: the client library buries the reason of a refusal."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(CONNECT_SECONDS)
+        what, start = f"container engine ({engine.name})", f"{engine.start}; {_PROCESS}"
         try:
             probe.connect(where.removeprefix("unix://"))
         except PermissionError as error:
-            remedy = f"run `sudo usermod -aG docker $USER` and log in again; {_PROCESS}"
-            raise BackendUnavailable(f"no right to use the container engine at {where}: {remedy}") from error
+            raise BackendUnavailable(f"no right to use the {what} at {where}: {engine.permit}; {_PROCESS}") from error
         except FileNotFoundError as error:
-            raise BackendUnavailable(f"no container engine at {where}: install Docker, {_START}") from error
+            raise BackendUnavailable(f"no {what} at {where}: {engine.install}, {start}") from error
         except OSError as error:
-            raise BackendUnavailable(f"no container engine listens at {where}: {_START} ({error})") from error
+            raise BackendUnavailable(f"no {what} listens at {where}: {start} ({error})") from error

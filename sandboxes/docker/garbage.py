@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sandboxes.docker.build import REPOSITORY as BUILDS
 from sandboxes.docker.channel import remove
 from sandboxes.docker.engine import connect, speaking
+from sandboxes.docker.engines import DOCKER, Engine
 from sandboxes.docker.images import REPOSITORY as BASES
 from sandboxes.docker.images import ROLE_LABEL
-from sandboxes.docker.owners import OWNER_LABEL, is_dead, orphans
+from sandboxes.docker.owners import OWNER_LABEL, is_dead, orphan_volumes, orphans
 from sandboxes.docker.packages import REPOSITORY as PACKAGES
 from sandboxes.rootfs import cache_directory
 
 if TYPE_CHECKING:
-    import docker
+    from sandboxes.docker.client import EngineClient
 
 SNAPSHOT: Final = "snapshot"
 REPOSITORIES: Final = frozenset({BASES, PACKAGES, BUILDS})
@@ -36,7 +37,7 @@ ROLES: Final = frozenset({"base", "packages", "build"})
 class Litter:
     """One thing that can go."""
 
-    kind: Literal["container", "image", "rootfs"]
+    kind: Literal["container", "volume", "image", "rootfs"]
     identity: str
     """Id in the engine, or the path."""
     names: tuple[str, ...]
@@ -54,25 +55,26 @@ class Sweep:
     """What the engine or the file system refused to remove, and why."""
 
 
-def find_dead() -> list[Litter]:
-    """Return the containers of dead owners and their snapshots. Raises ``BackendUnavailable``."""
-    client = connect()
+def find_dead(engine: Engine = DOCKER) -> list[Litter]:
+    """Return the containers of dead owners, their volumes and their snapshots. Raises ``BackendUnavailable``."""
+    client = connect(engine)
     try:
         containers = [Litter("container", one, (), 0, "its owner is dead") for one in orphans(client)]
+        volumes = [Litter("volume", one, (), 0, "its owner is dead") for one in orphan_volumes(client)]
         with speaking("list images and containers"):
             shelf = _Shelf.of(client, ignoring={one.identity for one in containers})
-        return containers + [one for one in shelf.unowned() if one.reason == _DEAD]
+        return containers + volumes + [one for one in shelf.unowned() if one.reason == _DEAD]
     finally:
         client.close()
 
 
-def find_garbage(older_than_seconds: float, keep_bytes: int | None) -> list[Litter]:
+def find_garbage(older_than_seconds: float, keep_bytes: int | None, engine: Engine = DOCKER) -> list[Litter]:
     """Return what ``gc`` would remove: nothing that a container or another image uses, or that is not ours.
 
     ``keep_bytes``: beyond it younger images and root file systems go too, the oldest first. Raises
     ``BackendUnavailable``.
     """
-    client = connect()
+    client = connect(engine)
     try:
         with speaking("list images and containers"):
             shelf = _Shelf.of(client, ignoring=set())
@@ -86,9 +88,9 @@ def find_garbage(older_than_seconds: float, keep_bytes: int | None) -> list[Litt
     return [*first, *shelf.leaving(images, gone), *(one for one in chosen if one.kind == "rootfs")]
 
 
-def sweep(litter: Iterable[Litter]) -> Sweep:
+def sweep(litter: Iterable[Litter], engine: Engine = DOCKER) -> Sweep:
     """Remove what was found, in its order. Raises ``BackendUnavailable``; what has come into use meanwhile stays."""
-    client = connect()
+    client = connect(engine)
     removed, kept = [], []
     try:
         with speaking("remove what is left over"):
@@ -110,14 +112,16 @@ _DEAD: Final = "snapshot of a dead owner"
 class _Shelf:
     """Every image of the engine, and which of them are in use."""
 
+    engine: Engine
     images: dict[str, dict[str, Any]]
     used: frozenset[str]
     """Images of containers, running or not."""
 
     @classmethod
-    def of(cls, client: docker.APIClient, ignoring: set[str]) -> _Shelf:
+    def of(cls, client: EngineClient, ignoring: set[str]) -> _Shelf:
         containers = [one for one in client.containers(all=True) if one["Id"] not in ignoring]
-        return cls({one["Id"]: one for one in client.images(all=True)}, frozenset(one["ImageID"] for one in containers))
+        images = {one["Id"]: one for one in client.images(all=True)}
+        return cls(client.engine, images, frozenset(one["ImageID"] for one in containers))
 
     def unowned(self, foreign_seconds: float | None = None) -> list[Litter]:
         """Return snapshots of dead owners and images of ours that lost their name, children before parents.
@@ -170,12 +174,11 @@ class _Shelf:
         parent = self.images.get(image["ParentId"], {"Labels": None})
         return role in ROLES and (parent["Labels"] or {}).get(ROLE_LABEL) != role
 
-    @staticmethod
-    def _foreign_names(image: dict[str, Any]) -> list[str]:
+    def _foreign_names(self, image: dict[str, Any]) -> list[str]:
         names = [name.partition("@")[0] if "@" in name else name.rpartition(":")[0] for name in _names(image)]
         if (image["Labels"] or {}).get(ROLE_LABEL) == SNAPSHOT:
-            return [name for name in names if not name.startswith("tracegen-")]
-        return [name for name in names if name not in REPOSITORIES]
+            return [name for name in names if not name.startswith(self.engine.own("tracegen-"))]
+        return [name for name in names if name not in {self.engine.own(one) for one in REPOSITORIES}]
 
 
 def _names(image: dict[str, Any]) -> list[str]:
@@ -227,20 +230,22 @@ def _bytes(entry: Path) -> int:
     return sum(path.lstat().st_blocks * 512 for path in paths)
 
 
-def _remove(client: docker.APIClient, one: Litter) -> str:
+def _remove(client: EngineClient, one: Litter) -> str:
     """Remove one thing; return why that was refused, or nothing."""
     import docker.errors
 
     try:
         if one.kind == "container":
             remove(client, one.identity)
+        elif one.kind == "volume":
+            client.remove_volume(one.identity)
         elif one.kind == "image":
             for name in one.names or (one.identity,):
                 client.remove_image(name)
         else:
             _remove_tree(Path(one.identity))
-    except docker.errors.ImageNotFound:
-        return ""  # went with its child
+    except docker.errors.NotFound:
+        return ""  # went with its child, or with its owner
     except docker.errors.APIError as error:
         return str(error.explanation)
     except OSError as error:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from sandboxes.api import PoolSpec
+from sandboxes.docker.engines import Engine
+from sandboxes.docker.memories import Memory
 from sandboxes.session import SESSION_USER
 from sandboxes.session_api import SessionSpec
 from schemas.errors import LimitUnsupported
@@ -21,8 +23,6 @@ SYSCTLS = {
     "fs.mqueue.queues_max": "0",
 }
 SESSION_INODES = 200_000
-NETWORK_FILES = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
-"""The engine mounts them into every container; they can be written where the root can."""
 SESSION_TEMPORARY = "/tmp"  # noqa: S108 (a file system of its own in the container)
 _PAGE = 4096
 POOL_SIGHTS: dict[str, Any] = {"tmp_writable": False, "writable_mounts": [SCRATCH]}
@@ -33,10 +33,6 @@ def host_config(spec: PoolSpec) -> dict[str, Any]:
     return {
         "network_mode": "none",
         "read_only": True,
-        "tmpfs": {
-            # Only the server may create in it: a job writes in its own directory and leaves nothing elsewhere.
-            SCRATCH: f"size={spec.scratch_bytes},nr_inodes={INODES},mode=0711,noexec,nosuid,nodev",
-        },
         "mem_limit": spec.memory_bytes,
         "memswap_limit": spec.memory_bytes,
         "pids_limit": spec.processes,
@@ -53,15 +49,27 @@ def host_config(spec: PoolSpec) -> dict[str, Any]:
     }
 
 
+def pool_memories(spec: PoolSpec) -> tuple[Memory, ...]:
+    """Return the memory file systems of a pool's container."""
+    # Only the server may create in it: a job writes in its own directory and leaves nothing elsewhere.
+    return (Memory(SCRATCH, spec.scratch_bytes, INODES, "0711"),)
+
+
+def session_memories(spec: SessionSpec) -> tuple[Memory, ...]:
+    """Return the memory file systems of a session."""
+    half, user = spec.disk_bytes // 2, SESSION_USER
+    temporary = Memory(SESSION_TEMPORARY, half, SESSION_INODES, "1777", executable=True)
+    if spec.writable_root:
+        return (temporary,)
+    return (Memory(spec.workdir, half, SESSION_INODES, "0755", user, executable=True), temporary)
+
+
 def session_host_config(spec: SessionSpec) -> dict[str, Any]:
     """Return the arguments of docker-py's ``create_host_config`` for a session."""
-    options = f"size={spec.disk_bytes // 2},nr_inodes={SESSION_INODES},nosuid,nodev,exec"
-    own = {} if spec.writable_root else {spec.workdir: f"{options},mode=0755,uid={SESSION_USER},gid={SESSION_USER}"}
     watchdog = ["SYS_PTRACE"] if spec.writable_root else []  # to see deleted files that programs hold open
     return {
         "network_mode": spec.network,
         "read_only": not spec.writable_root,
-        "tmpfs": {**own, SESSION_TEMPORARY: f"{options},mode=1777"},
         "mem_limit": spec.memory_bytes,
         "memswap_limit": spec.memory_bytes,
         "pids_limit": spec.processes,
@@ -89,30 +97,38 @@ def verify(check: dict[str, Any], spec: PoolSpec) -> None:
         [
             *isolation_problems(check, POOL_SIGHTS),
             *limit_problems(check, spec),
-            *size_problems(check, "scratch", spec.scratch_bytes),
+            *size_problems(check, "scratch", spec.scratch_bytes, INODES),
         ]
     )
 
 
-def verify_session(check: dict[str, Any], spec: SessionSpec) -> None:
+def verify_session(check: dict[str, Any], spec: SessionSpec, engine: Engine) -> None:
     """Compare what the session saw of itself with the profile. Raises ``LimitUnsupported`` naming all that differs."""
-    _refuse([*session_isolation_problems(check, spec), *limit_problems(check, spec)])
+    _refuse([*session_isolation_problems(check, spec, engine.engine_files), *limit_problems(check, spec)])
 
 
-def session_isolation_problems(check: dict[str, Any], spec: SessionSpec) -> list[str]:
-    """Return how what a session saw of itself differs from its profile, the cgroup's limits apart."""
-    mounts = ["/", *NETWORK_FILES] if spec.writable_root else [spec.workdir]
+def session_isolation_problems(
+    check: dict[str, Any], spec: SessionSpec, engine_files: frozenset[str] = frozenset()
+) -> list[str]:
+    """Return how what a session saw of itself differs from its profile, the cgroup's limits apart.
+
+    ``engine_files`` may be written where the root can.
+    """
+    mounts = ["/"] if spec.writable_root else [spec.workdir]
     sights: dict[str, Any] = {
         "tmp_writable": True,
         "writable_mounts": sorted([*mounts, SESSION_TEMPORARY]),
         "server_root_writable": spec.writable_root,
     }
     seen = dict(check)
+    if spec.writable_root:
+        seen["writable_mounts"] = [each for each in check.get("writable_mounts", []) if each not in engine_files]
     if spec.network != "none":  # else what is seen of a network must be nothing
         sights["interfaces"] = seen.get("interfaces") or ["one of the engine's network"]
         seen["network"] = "asked for"
     half = spec.disk_bytes // 2
-    sizes = [*size_problems(seen, "tmp", half), *([] if spec.writable_root else size_problems(seen, "scratch", half))]
+    bounded = ["tmp"] if spec.writable_root else ["tmp", "scratch"]
+    sizes = [problem for name in bounded for problem in size_problems(seen, name, half, SESSION_INODES)]
     return [*isolation_problems(seen, sights), *sizes]
 
 
@@ -158,7 +174,10 @@ def limit_problems(check: dict[str, Any], spec: PoolSpec | SessionSpec) -> list[
     return problems
 
 
-def size_problems(check: dict[str, Any], name: str, most: int) -> list[str]:
-    """Return whether a file system of the sandbox is larger than it may be."""
-    seen = check.get(f"{name}_bytes", 0)
-    return [] if 0 < seen <= most + _PAGE else [f"the {name} file system has {seen} bytes, not {most}"]
+def size_problems(check: dict[str, Any], name: str, most: int, inodes: int) -> list[str]:
+    """Return whether a file system of the sandbox is larger, or takes more files, than it may."""
+    seen, files = check.get(f"{name}_bytes", 0), check.get(f"{name}_inodes", 0)
+    problems = [] if 0 < seen <= most + _PAGE else [f"the {name} file system has {seen} bytes, not {most}"]
+    if not 0 < files <= inodes:
+        problems.append(f"the {name} file system takes {files} files, not {inodes}")
+    return problems

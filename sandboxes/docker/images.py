@@ -7,11 +7,12 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening
 from sandboxes.docker.engine import connect, speaking
+from sandboxes.docker.engines import DOCKER, Engine
 from sandboxes.docker.host_base import HostTree, busybox, collect
 from sandboxes.docker.owners import OWNER_LABEL, own_label
 from sandboxes.docker.preflight import check_room
@@ -20,6 +21,8 @@ from schemas.errors import ImageUnavailable, UsageError
 
 if TYPE_CHECKING:
     import docker
+
+    from sandboxes.docker.client import EngineClient
 
 REPOSITORY = "tracegen-base"
 DIGEST_LABEL = "tracegen.base.digest"
@@ -34,7 +37,7 @@ _VERSION = "import platform; print(platform.python_version())"
 
 
 def resolve_docker_image(
-    *, python: str | None, base: str | None, shell: bool = False, others: Sequence[str] = ()
+    *, python: str | None, base: str | None, shell: bool = False, others: Sequence[str] = (), engine: Engine = DOCKER
 ) -> ImageRef:
     """Return the image to run. ``python`` is a minor version or an interpreter's path, ``base`` an image.
 
@@ -43,7 +46,7 @@ def resolve_docker_image(
 
     Raises ``BackendUnavailable``, ``ImageUnavailable`` and ``UsageError``.
     """
-    client = connect()
+    client = connect(engine)
     try:
         with speaking("resolve the base image"):
             if base is not None:
@@ -60,19 +63,20 @@ def slim_image(minor: str) -> str:
     return f"python:{minor}-slim"
 
 
-def _explicit(client: docker.APIClient, base: str) -> ImageRef:
+def _explicit(client: EngineClient, base: str) -> ImageRef:
     found = inspect(client, base)
     if found is None:
         problem = _pull(client, base)
         found = inspect(client, base)
         if found is None:
-            raise ImageUnavailable(f"the image {base!r} is neither here nor to be pulled ({problem}): build or load it")
+            remedy = f"build or load it{_hint(client, base)}"
+            raise ImageUnavailable(f"the image {base!r} is neither here nor to be pulled ({problem}): {remedy}")
     if "@sha256:" in base:  # the same name and digest on every machine, whatever else the image is called here
         return ImageRef(base, base.partition("@")[2], _python_in(client, found["Id"], base))
     return _reference(client, found, base)
 
 
-def _by_version(client: docker.APIClient, version: str, *, shell: bool) -> ImageRef:
+def _by_version(client: EngineClient, version: str, *, shell: bool) -> ImageRef:
     name = slim_image(version)
     if (found := inspect(client, name)) is not None:
         return _reference(client, found, name)
@@ -99,7 +103,7 @@ def _by_version(client: docker.APIClient, version: str, *, shell: bool) -> Image
 
 
 def make_base(
-    client: docker.APIClient, interpreter: Interpreter, *, shell: bool = False, others: Sequence[str] = ()
+    client: EngineClient, interpreter: Interpreter, *, shell: bool = False, others: Sequence[str] = ()
 ) -> ImageRef:
     """Return the image made from ``interpreter``, made now unless it was before."""
     box = busybox() if shell else None
@@ -109,42 +113,49 @@ def make_base(
     return _made(client, tree) or _make(client, tree)
 
 
-def _made(client: docker.APIClient, tree: HostTree) -> ImageRef | None:
+def _made(client: EngineClient, tree: HostTree) -> ImageRef | None:
     for image in client.images(filters={"label": f"{KEY_LABEL}={tree.key()}"}):
-        if (made := _as_made(image.get("RepoTags"), image["Labels"])) is not None:
+        if (made := _as_made(client.engine, image.get("RepoTags"), image["Labels"])) is not None:
             return made
     return None
 
 
-def _as_made(tags: list[str] | None, labels: dict[str, str] | None) -> ImageRef | None:
+def _as_made(engine: Engine, tags: list[str] | None, labels: dict[str, str] | None) -> ImageRef | None:
     """Return an image that this module made, told by its tag: what is derived from it inherits the labels."""
     if not labels or DIGEST_LABEL not in labels:
         return None
     content, version = labels[DIGEST_LABEL], labels[PYTHON_LABEL]
-    tag = _tag(version, content)
+    tag = _tag(engine, version, content)
     return ImageRef(tag, content, version) if tag in (tags or []) else None
 
 
-def _tag(version: str, content: str) -> str:
-    return f"{REPOSITORY}:{version}-{content[:12]}"
+def _tag(engine: Engine, version: str, content: str) -> str:
+    return f"{engine.own(REPOSITORY)}:{version}-{content[:12]}"
 
 
-def _make(client: docker.APIClient, tree: HostTree) -> ImageRef:
+def import_image(client: EngineClient, archive: IO[bytes], name: str, changes: list[str]) -> str:
+    """Make an image of an archive of its root file system; return what the engine says, which is for messages."""
+    # docker-py sends a file object in pieces; the annotation knows bytes only. The tag is part of the repository's name
+    # since Podman before 5 takes no other for an import.
+    return str(client.import_image_from_data(archive, name, None, changes))
+
+
+def _make(client: EngineClient, tree: HostTree) -> ImageRef:
     check_room(client, f"an image of {tree.interpreter.executable}", tree.size_bytes())
     version, content, key = tree.interpreter.version, tree.content_digest(), tree.key()
     labels = {DIGEST_LABEL: content, KEY_LABEL: key, PYTHON_LABEL: version, ROLE_LABEL: "base"}
     changes = [f"LABEL {name}={value}" for name, value in labels.items()]
     changes.append("ENV PATH=/usr/local/bin:/usr/bin:/bin")
+    tag = _tag(client.engine, version, content)
     with tempfile.TemporaryFile() as archive:
         tree.write_tar(archive)
         archive.seek(0)
-        # docker-py sends a file object in pieces; the annotation knows bytes only.
-        answer = client.import_image_from_data(archive, REPOSITORY, _tag(version, content).partition(":")[2], changes)
+        answer = import_image(client, archive, tag, changes)
     _forget_older(client, content)
-    found = inspect(client, _tag(version, content))
+    found = inspect(client, tag)
     if found is None:
         raise ImageUnavailable(f"the engine did not take the image made from {tree.interpreter.executable}: {answer}")
-    return ImageRef(_tag(version, content), content, version)
+    return ImageRef(tag, content, version)
 
 
 def _forget_older(client: docker.APIClient, content: str) -> None:
@@ -159,8 +170,8 @@ def _forget_older(client: docker.APIClient, content: str) -> None:
             client.remove_image(image["Id"])
 
 
-def _reference(client: docker.APIClient, found: dict[str, Any], name: str) -> ImageRef:
-    if (made := _as_made(found.get("RepoTags"), found["Config"].get("Labels"))) is not None:
+def _reference(client: EngineClient, found: dict[str, Any], name: str) -> ImageRef:
+    if (made := _as_made(client.engine, found.get("RepoTags"), found["Config"].get("Labels"))) is not None:
         return made
     digests = sorted(found.get("RepoDigests") or [])
     content = digests[0].partition("@")[2] if digests else found["Id"]
@@ -242,6 +253,12 @@ def _parted(name: str) -> tuple[str, str]:
     else:
         repository, tag = name, "latest"
     return repository, tag
+
+
+def _hint(client: EngineClient, name: str) -> str:
+    """Return what else a name without a registry may mean."""
+    home = client.engine.home
+    return f"; what was built here is called {home}{name}" if home and "/" not in name else ""
 
 
 def _short(error: Exception) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening
 from sandboxes.docker.channel import ContainerChannel
-from sandboxes.docker.containers import start_container
-from sandboxes.docker.owners import OWNER_LABEL, own_label
-from sandboxes.sandbox import bootstrap_text
+from sandboxes.docker.containers import Plan, labels, start_container
 from sandboxes.session import GUEST_MODULE
 from sandboxes.session_api import SessionSpec
 from schemas.errors import UsageError
 
 if TYPE_CHECKING:
-    import docker
+    from sandboxes.docker.client import EngineClient
 
 _LEAST_DISK = 2**20
 
@@ -35,26 +32,14 @@ def check_session_spec(spec: SessionSpec) -> None:
         raise UsageError(f"network {spec.network!r}: there are none and bridge")
 
 
-def start(client: docker.APIClient, spec: SessionSpec, image: ImageRef) -> ContainerChannel:
+def start(client: EngineClient, spec: SessionSpec, image: ImageRef) -> ContainerChannel:
     """Return the channel of a session's container. Raises as ``start_container``."""
-    return start_container(client, _creation(client, spec, image))
-
-
-def _creation(client: docker.APIClient, spec: SessionSpec, image: ImageRef) -> dict[str, Any]:
-    """Return the arguments of ``create_container``."""
-    import docker.types
-
-    files = docker.types.Ulimit(name="nofile", soft=hardening.OPEN_FILES, hard=hardening.OPEN_FILES)
-    return {
-        "image": image.reference,
-        "entrypoint": [hardening.PYTHON, "-S", "-s", "-B", "-c", bootstrap_text(), GUEST_MODULE],
-        "command": [],
-        "stdin_open": True,  # with detach off, docker-py also sets StdinOnce: the input ends with the connection
-        "detach": False,
-        "user": "0:0",
-        "working_dir": "/",
-        "hostname": "sandbox",
-        "labels": {"tracegen.run": secrets.token_hex(8), OWNER_LABEL: own_label(), "tracegen.role": "session"},
-        "healthcheck": {"test": ["NONE"]},
-        "host_config": client.create_host_config(ulimits=[files], **hardening.session_host_config(spec)),
-    }
+    plan = Plan(
+        image=image.reference,
+        arguments=(GUEST_MODULE,),
+        environment={},
+        labels=labels("session"),
+        host=hardening.session_host_config(spec),
+        memories=hardening.session_memories(spec),
+    )
+    return start_container(client, plan)

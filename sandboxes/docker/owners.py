@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandboxes.docker.channel import remove
+from sandboxes.docker.channel import remove, remove_volumes
 from sandboxes.docker.engine import speaking
+from sandboxes.docker.memories import VOLUME_PREFIX
 
 if TYPE_CHECKING:
     import docker
+
+    from sandboxes.docker.client import EngineClient
 
 OWNER_LABEL = "tracegen.owner"
 STALE_SECONDS = 3600.0
@@ -27,8 +32,8 @@ def own_label() -> str:
     return f"{pid}:{_started(pid)}:{_kernel()}"
 
 
-def remove_orphans(client: docker.APIClient) -> int:
-    """Remove the containers of dead owners; return how many. Raises ``BackendUnavailable``.
+def remove_orphans(client: EngineClient) -> int:
+    """Remove the containers and volumes of dead owners; return how many containers. Raises ``BackendUnavailable``.
 
     A killed process's running containers end by themselves, since their input ends; one that was created but not
     started, or whose engine died too, stays.
@@ -37,6 +42,7 @@ def remove_orphans(client: docker.APIClient) -> int:
     for container in found:
         _LOG.info("container %s is removed: its owner is dead", container[:12])
         remove(client, container)
+    remove_volumes(client, orphan_volumes(client))
     return len(found)
 
 
@@ -52,6 +58,26 @@ def _is_orphan(container: dict[str, Any]) -> bool:
     if dead is not None:
         return dead
     return bool(container["State"] != "running" and time.time() - container["Created"] > STALE_SECONDS)
+
+
+def orphan_volumes(client: EngineClient) -> list[str]:
+    """Return the names of volumes whose owner is dead, or cannot be seen from here and made them long ago.
+
+    None of an engine whose memory file systems are no volumes. Raises ``BackendUnavailable``.
+    """
+    if not client.engine.has_volumes:
+        return []
+    with speaking("list volumes"):
+        found = client.volumes(filters={"label": [OWNER_LABEL]}).get("Volumes") or []
+    return [each["Name"] for each in found if each["Name"].startswith(VOLUME_PREFIX) and _is_left(each)]
+
+
+def _is_left(volume: dict[str, Any]) -> bool:
+    dead = is_dead(volume["Labels"][OWNER_LABEL])
+    if dead is not None:
+        return dead
+    made = datetime.fromisoformat(re.sub(r"\.\d+", "", volume["CreatedAt"]))  # nanoseconds are beyond it
+    return time.time() - made.timestamp() > STALE_SECONDS
 
 
 def is_dead(owner: str) -> bool | None:

@@ -21,8 +21,9 @@ from typing import IO, TYPE_CHECKING, Final
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening
-from sandboxes.docker.build import committed_as
+from sandboxes.docker.build import commit
 from sandboxes.docker.engine import connect, speaking
+from sandboxes.docker.engines import DOCKER, Engine
 from sandboxes.docker.images import ROLE_LABEL, inspect, python_says
 from sandboxes.docker.owners import OWNER_LABEL, own_label
 from sandboxes.docker.preflight import check_room, written_bytes
@@ -31,6 +32,8 @@ from schemas.errors import ImageUnavailable, UsageError
 
 if TYPE_CHECKING:
     import docker
+
+    from sandboxes.docker.client import EngineClient
 
 REPOSITORY: Final = "tracegen-packages"
 KEY_LABEL: Final = "tracegen.packages.key"
@@ -47,7 +50,7 @@ _HOOKS: Final = frozenset({"sitecustomize", "usercustomize"})
 SITE: Final = "import site; print(site.getsitepackages()[0])"
 
 
-def with_packages(base: ImageRef, requirements: Sequence[str]) -> ImageRef:
+def with_packages(base: ImageRef, requirements: Sequence[str], engine: Engine = DOCKER) -> ImageRef:
     """Return ``base`` with the packages (``NAME==VERSION``) and what they depend on, built now unless it was before.
 
     The digest is made from the base's and every installed file's. Raises ``UsageError`` for a requirement of another
@@ -55,7 +58,7 @@ def with_packages(base: ImageRef, requirements: Sequence[str]) -> ImageRef:
     """
     wanted = checked(requirements)
     key = layer_key(base, wanted)
-    client = connect()
+    client = connect(engine)
     try:
         with speaking("install packages over the base image"):
             return _made(client, base, key) or _make(client, base, wanted, key)
@@ -77,9 +80,9 @@ def layer_key(base: ImageRef, wanted: Sequence[str]) -> str:
     return digest([FORMAT, base.digest, base.python, list(wanted)])
 
 
-def unpack_packages(image: ImageRef, folder: Path) -> Path:
+def unpack_packages(image: ImageRef, folder: Path, engine: Engine = DOCKER) -> Path:
     """Copy the folder of installed packages out of an image of ``with_packages``; return where it lies now."""
-    client = connect()
+    client = connect(engine)
     try:
         with speaking("read the packages of the image"):
             found = inspect(client, image.reference)
@@ -123,24 +126,25 @@ def unpack(archive: tarfile.TarFile, folder: Path) -> None:
             archive.extract(member, folder, set_attrs=False)
 
 
-def _made(client: docker.APIClient, base: ImageRef, key: str) -> ImageRef | None:
-    found = inspect(client, _tag(key))
+def _made(client: EngineClient, base: ImageRef, key: str) -> ImageRef | None:
+    name = _tag(client, key)
+    found = inspect(client, name)
     labels = found["Config"].get("Labels") or {} if found else {}
-    return ImageRef(_tag(key), labels[DIGEST_LABEL], base.python) if labels.get(KEY_LABEL) == key else None
+    return ImageRef(name, labels[DIGEST_LABEL], base.python) if labels.get(KEY_LABEL) == key else None
 
 
-def _tag(key: str) -> str:
-    return f"{REPOSITORY}:{key[:16]}"
+def _tag(client: EngineClient, key: str) -> str:
+    return f"{client.engine.own(REPOSITORY)}:{key[:16]}"
 
 
-def _make(client: docker.APIClient, base: ImageRef, wanted: Sequence[str], key: str) -> ImageRef:
+def _make(client: EngineClient, base: ImageRef, wanted: Sequence[str], key: str) -> ImageRef:
     with tempfile.TemporaryDirectory(prefix="tracegen-packages-") as name:
         tree = Path(name)
         fetch_wheels(tree, base.python, wanted)
         content = digest([base.digest, content_digest(tree)])
         place = python_says(client, base.reference, SITE)
         _commit(client, base, tree, place, {KEY_LABEL: key, DIGEST_LABEL: content, FOLDER_LABEL: place})
-    return ImageRef(_tag(key), content, base.python)
+    return ImageRef(_tag(client, key), content, base.python)
 
 
 def fetch_wheels(tree: Path, python: str, wanted: Sequence[str]) -> None:
@@ -197,7 +201,7 @@ def write_layer(tree: Path, output: IO[bytes]) -> None:
             archive.addfile(entry, io.BytesIO(content))
 
 
-def _commit(client: docker.APIClient, base: ImageRef, tree: Path, place: str, labels: dict[str, str]) -> None:
+def _commit(client: EngineClient, base: ImageRef, tree: Path, place: str, labels: dict[str, str]) -> None:
     """Lay the files over the base and give the result its tag, which comes last: without it nothing counts."""
     usual, client.timeout = client.timeout, LAYER_SECONDS
     labels = {**labels, ROLE_LABEL: "packages"}
@@ -216,9 +220,8 @@ def _commit(client: docker.APIClient, base: ImageRef, tree: Path, place: str, la
             client.put_archive(container, place, archive)
         client.start(container)
         client.wait(container, timeout=LAYER_SECONDS)  # whatever its exit code: templates among the files do not parse
-        repository, _, tag = _tag(labels[KEY_LABEL]).partition(":")
         check_room(client, "the layer of packages", written_bytes(client, container))
-        client.commit(container, repository=repository, tag=tag, conf=committed_as(labels))
+        commit(client, container, _tag(client, labels[KEY_LABEL]), labels)
     finally:
         client.remove_container(container, force=True)
         client.timeout = usual

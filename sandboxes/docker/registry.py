@@ -15,7 +15,7 @@ from sandboxes.docker.images import PULL_SECONDS, inspect, resolve_docker_image
 from schemas.errors import ImageUnavailable, UsageError
 
 if TYPE_CHECKING:
-    import docker
+    from sandboxes.docker.client import EngineClient
 
 _REPOSITORY: Final = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -51,7 +51,7 @@ def pull(reference: str) -> ImageRef:
     return resolve_docker_image(python=None, base=reference)
 
 
-def _push(client: docker.APIClient, identity: str, repository: str) -> str:
+def _push(client: EngineClient, identity: str, repository: str) -> str:
     tag = identity.partition(":")[2][:16]
     usual, client.timeout = client.timeout, PULL_SECONDS
     client.tag(identity, repository, tag)

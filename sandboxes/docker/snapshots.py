@@ -14,7 +14,8 @@ from sandboxes.docker.preflight import check_room, written_bytes
 from schemas.errors import BackendUnavailable, SnapshotFailed
 
 if TYPE_CHECKING:
-    import docker
+    from sandboxes.docker.client import EngineClient
+    from sandboxes.docker.engines import Engine
 
 REPOSITORY: Final = "tracegen-snapshot"
 MOST_LAYERS: Final = 100
@@ -27,7 +28,8 @@ _LOG = logging.getLogger(__name__)
 class DockerSnapshot:
     """One committed image and the count of those who need it; implements ``session_api.Snapshot``."""
 
-    def __init__(self, identity: str, name: str, layers: int, written: int) -> None:
+    def __init__(self, engine: Engine, identity: str, name: str, layers: int, written: int) -> None:
+        self._engine = engine
         self.identity = identity
         self.name = name
         self.layers = layers
@@ -50,7 +52,7 @@ class DockerSnapshot:
         with self._lock:
             if not self._users:
                 message = f"the snapshot {self.name} is gone: its session was closed and no other runs from it"
-                raise SnapshotFailed(message, backend="docker", phase="start", retryable=False)
+                raise SnapshotFailed(message, backend=self._engine.name, phase="start", retryable=False)
             self._users += 1
 
     def release(self) -> None:
@@ -59,10 +61,10 @@ class DockerSnapshot:
             self._users -= 1
             if self._users:
                 return
-        _remove(self.name)
+        _remove(self._engine, self.name)
 
 
-def take(client: docker.APIClient, container: str, layers_below: int, written_below: int) -> DockerSnapshot:
+def take(client: EngineClient, container: str, layers_below: int, written_below: int) -> DockerSnapshot:
     """Commit a container, which stands still meanwhile. Raises ``SnapshotFailed`` and ``StorageFailed``."""
     import docker.errors
     import requests
@@ -70,24 +72,26 @@ def take(client: docker.APIClient, container: str, layers_below: int, written_be
     layers = layers_below + 1
     if layers > MOST_LAYERS:
         raise _failed(
-            container, f"it would have {layers} layers, and {MOST_LAYERS} are the most: begin anew from an image"
+            client,
+            container,
+            f"it would have {layers} layers, and {MOST_LAYERS} are the most: begin anew from an image",
         )
     tag = secrets.token_hex(8)
-    own = connect()
+    own, repository = connect(client.engine), client.engine.own(REPOSITORY)
     own.timeout = COMMIT_SECONDS
     try:
         written = written_bytes(client, container)
         check_room(client, f"a snapshot of {container}", written)
         label = f"LABEL {ROLE_LABEL}={SNAPSHOT}"  # the owner's label comes with the container's
-        identity = str(own.commit(container, repository=REPOSITORY, tag=tag, changes=[label])["Id"])
+        identity = str(own.commit(container, repository=repository, tag=tag, changes=[label])["Id"])
     except (docker.errors.DockerException, requests.RequestException) as error:
-        raise _failed(container, str(error)) from error
+        raise _failed(client, container, str(error)) from error
     finally:
         own.close()
-    return DockerSnapshot(identity, f"{REPOSITORY}:{tag}", layers, written_below + written)
+    return DockerSnapshot(client.engine, identity, f"{repository}:{tag}", layers, written_below + written)
 
 
-def layers_of(client: docker.APIClient, reference: str) -> int:
+def layers_of(client: EngineClient, reference: str) -> int:
     """Return how many layers an image has. Raises ``SnapshotFailed``."""
     import docker.errors
     import requests
@@ -95,22 +99,22 @@ def layers_of(client: docker.APIClient, reference: str) -> int:
     try:
         found = client.inspect_image(reference)  # type: ignore[no-untyped-call]
     except (docker.errors.DockerException, requests.RequestException) as error:
-        raise _failed(reference, str(error)) from error
+        raise _failed(client, reference, str(error)) from error
     return len(found["RootFS"].get("Layers") or [])
 
 
-def _failed(container: str, reason: str) -> SnapshotFailed:
+def _failed(client: EngineClient, container: str, reason: str) -> SnapshotFailed:
     message = f"no snapshot of {container} was taken: {reason}"
-    return SnapshotFailed(message, backend="docker", container=container, phase="run", retryable=False)
+    return SnapshotFailed(message, backend=client.engine.name, container=container, phase="run", retryable=False)
 
 
-def _remove(name: str) -> None:
+def _remove(engine: Engine, name: str) -> None:
     """Remove an image; what cannot be removed now is found by ``tracegen sandbox reap`` when this process has ended."""
     import docker.errors
     import requests
 
     try:
-        client = connect()
+        client = connect(engine)
         try:
             client.remove_image(name)
         finally:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import hardening, launch, snapshots
-from sandboxes.docker.containers import BACKEND
 from sandboxes.docker.engine import connect
 from sandboxes.docker.snapshots import DockerSnapshot
 from sandboxes.docker.watchdog import Watchdog
@@ -17,14 +16,14 @@ from sandboxes.session_api import Ability, Session, SessionSpec, Snapshot
 from schemas.errors import SandboxLost, UsageError
 
 if TYPE_CHECKING:
-    import docker
+    from sandboxes.docker.client import EngineClient
 
 
 class WritableSession(ContainedSession):
     """A session on the engine's disk; implements all of ``session_api.Session``."""
 
     def __init__(
-        self, client: docker.APIClient, spec: SessionSpec, image: ImageRef, origin: DockerSnapshot | None = None
+        self, client: EngineClient, spec: SessionSpec, image: ImageRef, origin: DockerSnapshot | None = None
     ) -> None:
         """Start from ``image``, or from ``origin``, acquired for this session; the client is closed with it."""
         self._client = client
@@ -55,7 +54,7 @@ class WritableSession(ContainedSession):
             if snapshot is None:
                 self._taken.remove(origin)
                 origin.close()  # only the fork needs it
-        client = connect()
+        client = connect(self._client.engine)
         try:
             return WritableSession(client, self.spec, self.image, origin)
         except BaseException:
@@ -94,9 +93,9 @@ class WritableSession(ContainedSession):
         begun = self._origin
         from_here = image if begun is None else dataclasses.replace(image, reference=begun.name)
         channel = launch.start(self._client, spec, from_here)
-        super().__init__(BACKEND, channel, spec, image, lambda: None)
+        super().__init__(self._client.engine.name, channel, spec, image, lambda: None)
         try:
-            hardening.verify_session(self.check, spec)
+            hardening.verify_session(self.check, spec, self._client.engine)
         except BaseException:
             self.link.close()
             raise

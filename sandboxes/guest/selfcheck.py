@@ -49,6 +49,7 @@ def check_server(scratch: str) -> Dict[str, object]:
         "writable_mounts": kernel.writable_mounts(),
         "server_root_writable": _writable("/"),
         "scratch_bytes": space.f_blocks * space.f_frsize,
+        "scratch_inodes": space.f_files,
         "oom_kills_readable": kernel.oom_kills() >= 0,
     }
 

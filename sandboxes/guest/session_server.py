@@ -336,6 +336,7 @@ def _check(workdir: str) -> Dict[str, object]:
     report = check_server(workdir)
     space = os.statvfs("/tmp")  # noqa: S108 (looked at, not used)
     report["tmp_bytes"] = space.f_blocks * space.f_frsize
+    report["tmp_inodes"] = space.f_files
     report["highest_uid"] = kernel.highest_uid()
     report.update(json.loads(seen.decode()))
     return report
