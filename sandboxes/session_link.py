@@ -62,6 +62,12 @@ class SessionLink:
         """Return the sandbox's name, for messages."""
         return self._channel.name
 
+    @property
+    def over(self) -> bool:
+        """Return whether nothing can be asked any more."""
+        with self._lock:
+            return self._closed or self._lost is not None
+
     def close(self) -> bool:
         """End the sandbox; return whether it was open."""
         with self._lock:

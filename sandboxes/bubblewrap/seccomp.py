@@ -33,7 +33,7 @@ class _Call(NamedTuple):
     arm: int
 
 
-_FORBIDDEN: Final = {
+FORBIDDEN: Final = {
     "mount": _Call(165, 40),
     "umount2": _Call(166, 39),
     "pivot_root": _Call(155, 41),
@@ -97,7 +97,7 @@ _FORBIDDEN: Final = {
     "migrate_pages": _Call(256, 238),
     "move_pages": _Call(279, 239),
 }
-_ABSENT: Final = {
+ABSENT: Final = {
     # Memory without an owner's lifetime; and a call whose flags no filter can see, so that libc takes the older one.
     "shmget": _Call(29, 194),
     "semget": _Call(64, 190),
@@ -135,7 +135,7 @@ def _block(kind: str) -> list[bytes]:
     text = [_step(_LOAD, _NUMBER_AT)]
     if kind == "intel":
         text += _if(_AT_LEAST, _X32, [_fail(errno.ENOSYS)])
-    for calls, error in ((_FORBIDDEN, errno.EPERM), (_ABSENT, errno.ENOSYS)):
+    for calls, error in ((FORBIDDEN, errno.EPERM), (ABSENT, errno.ENOSYS)):
         for call in calls.values():
             if number(call) >= 0:
                 text += _if(_EQUAL, number(call), [_fail(error)])

@@ -106,8 +106,9 @@ def build(
 def commit(client: EngineClient, container: str, name: str, labels: Mapping[str, str]) -> None:
     """Keep a container of ours as an image: with its labels, no owner, Python as program."""
     repository, _, tag = name.rpartition(":")
-    settings = {"Labels": {**labels, OWNER_LABEL: ""}, "Entrypoint": [hardening.PYTHON], "Cmd": []}
-    client.commit(container, repository=repository, tag=tag, conf=settings)
+    changes = [f"LABEL {label}={value}" for label, value in {**labels, OWNER_LABEL: ""}.items()]
+    changes += [f'ENTRYPOINT ["{hardening.PYTHON}"]', "CMD []"]  # the form that Podman does not ignore
+    client.commit(container, repository=repository, tag=tag, changes=changes)
 
 
 def _make(

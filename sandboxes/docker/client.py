@@ -32,6 +32,13 @@ class EngineClient(docker.APIClient):
             config.pop("Healthcheck", None)
         return super().create_container_from_config(config, name, platform)  # type: ignore[no-untyped-call]
 
+    def seccomp_path(self) -> str:
+        """Return which file the engine's usual filter of system calls is; of Podman only, which says so."""
+        with self.get(f"{self.base_url}/v4.0.0/libpod/info", timeout=self.timeout) as answer:
+            answer.raise_for_status()
+            found: dict[str, Any] = answer.json()
+        return str(found["host"]["security"]["seccompProfilePath"])
+
     def _has_health_check(self, image: str) -> bool:
         found: dict[str, Any] = self.inspect_image(image)  # type: ignore[no-untyped-call]
         return bool(found["Config"].get("Healthcheck"))

@@ -11,6 +11,7 @@ from sandboxes.docker import hardening, memories
 from sandboxes.docker.channel import ContainerChannel, remove, remove_volumes
 from sandboxes.docker.engine import refusal
 from sandboxes.docker.owners import OWNER_LABEL, own_label
+from sandboxes.docker.seccomp import security_options
 from sandboxes.sandbox import bootstrap_text
 from schemas.errors import ImageUnavailable, StartFailed
 
@@ -84,6 +85,7 @@ def _creation(client: EngineClient, plan: Plan, volumes: Sequence[str]) -> dict[
     import docker.types
 
     files = docker.types.Ulimit(name="nofile", soft=hardening.OPEN_FILES, hard=hardening.OPEN_FILES)
+    safety = [*plan.host["security_opt"], *security_options(client)]
     mounts = memories.mounts(client, plan.memories, volumes, read_only=bool(plan.host["read_only"]))
     return {
         "image": plan.image,
@@ -97,5 +99,5 @@ def _creation(client: EngineClient, plan: Plan, volumes: Sequence[str]) -> dict[
         "environment": dict(plan.environment),
         "labels": dict(plan.labels),
         "healthcheck": {"test": ["NONE"]},
-        "host_config": client.create_host_config(ulimits=[files], **plan.host, **mounts),
+        "host_config": client.create_host_config(**{**plan.host, "security_opt": safety}, ulimits=[files], **mounts),
     }

@@ -41,6 +41,8 @@ class Engine:
     """Limits of a process for which it would choose values that not every root may set."""
     container: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of every container's creation."""
+    filter_is_loose: bool = False
+    """Whether its usual filter of system calls lets programs make namespaces; its service reads another from a file."""
     times_health: bool = False
     """Whether it keeps a timer for each container with a health check, even with the one that is none."""
 
@@ -94,6 +96,7 @@ PODMAN: Final = Engine(
     engine_files=frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/run/.containerenv"}),
     ulimits={"nproc": 4096, "nofile": 4096},
     container={"UnsetEnv": ["container", "TERM"]},
+    filter_is_loose=True,
     times_health=True,
 )
 ENGINES: Final = {engine.name: engine for engine in (DOCKER, PODMAN)}

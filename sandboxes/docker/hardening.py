@@ -149,6 +149,7 @@ def isolation_problems(check: dict[str, Any], sights: dict[str, Any]) -> list[st
         "root_writable": False,
         "server_root_writable": False,
         "parent_readable": False,
+        "new_namespaces": False,
         "interfaces": [],
         **sights,
     }

@@ -49,9 +49,15 @@ class Watchdog:
             try:
                 self._check()
                 seen = time.monotonic()
-            except (SandboxError, UsageError):
-                return  # it is over; whoever uses it is told why
-            except (docker.errors.DockerException, requests.RequestException, ValueError) as error:
+            except (
+                SandboxError,
+                UsageError,
+                docker.errors.DockerException,
+                requests.RequestException,
+                ValueError,
+            ) as error:
+                if self._link.over:
+                    return  # whoever uses it is told why
                 if start - seen > _BLIND_SECONDS:
                     message = f"the session's size could not be measured for {_BLIND_SECONDS:g} s: {error}"
                     self._link.lose(self._link.error(SandboxLost, message, "run"))

@@ -5,7 +5,7 @@ import os
 import stat
 from typing import Dict, Iterator, Tuple
 
-_MOUNTED = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")  # the engine's files, not the root's
+_MOUNTED = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/run/.containerenv")  # engines' files, not the root's
 
 
 def measure() -> bytes:
@@ -18,7 +18,10 @@ def measure() -> bytes:
                 if stat.S_ISREG(status.st_mode) and not status.st_nlink and status.st_dev == root:
                     sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
     for path in _MOUNTED:
-        status = os.stat(path)
+        try:
+            status = os.stat(path)
+        except FileNotFoundError:  # no engine mounts all of them
+            continue
         if status.st_dev != root:
             sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
     space = os.statvfs("/")

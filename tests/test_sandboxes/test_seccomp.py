@@ -47,9 +47,9 @@ def test_exactly_the_listed_calls_are_refused(number: int, arguments: list[int],
     if number in [getattr(call, kind) for call in by_argument]:
         return
     expected = ALLOWED
-    if number in [getattr(call, kind) for call in seccomp._FORBIDDEN.values()]:
+    if number in [getattr(call, kind) for call in seccomp.FORBIDDEN.values()]:
         expected = refused(errno.EPERM)
-    if number in [getattr(call, kind) for call in seccomp._ABSENT.values()]:
+    if number in [getattr(call, kind) for call in seccomp.ABSENT.values()]:
         expected = refused(errno.ENOSYS)
     assert verdict(architecture, number, *arguments) == expected
 
