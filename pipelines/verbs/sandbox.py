@@ -12,6 +12,7 @@ from sandboxes.comparison import Comparison, compare
 from sandboxes.conformance.bench import Bench
 from sandboxes.conformance.suite import by_name, run_checks
 from sandboxes.docker.debian_base import SUITE, resolve_debian_base
+from sandboxes.docker.engines import DOCKER, ENGINES
 from sandboxes.docker.garbage import Litter, find_dead, find_garbage, sweep
 from sandboxes.docker.images import resolve_docker_image
 from sandboxes.docker.registry import pull, push
@@ -25,7 +26,7 @@ _WEEK: Final = 7 * 86400.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add a subcommand per deed."""
     deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
-    reap = deeds.add_parser("reap", help="remove the containers and snapshots of processes that died, now")
+    reap = deeds.add_parser("reap", help="remove the containers, volumes and snapshots of processes that died, now")
     collect = deeds.add_parser("gc", help="remove old images that tracegen made, and unpacked root file systems")
     collect.add_argument(
         "--older-than",
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep-bytes", type=_size, metavar="SIZE", help="remove the oldest beyond this much, such as 20GB"
     )
     send = deeds.add_parser("push", help="give an image to other machines; prints the name to use there")
-    send.add_argument("image", help="its name or id in this machine's engine")
+    send.add_argument("image", help="its name or id in Docker's engine here")
     send.add_argument("repository", help="HOST/NAME or HOST:PORT/NAME")
     fetch = deeds.add_parser("pull", help="fetch an image that push named, HOST/NAME@sha256:DIGEST")
     fetch.add_argument("reference", help="what push printed; --base takes it, too")
@@ -59,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     base.add_argument("--shell", action="store_true", help="with /bin/sh and the usual small programs")
     bench = deeds.add_parser("bench", help="jobs per second of the pool beside a container started for each job")
     bench.add_argument("--seconds", type=float, default=8.0, metavar="N", help="how long to measure (default: 8)")
+    for one in (reap, collect, base):
+        one.add_argument("--sandbox", choices=tuple(ENGINES), default=DOCKER.name, help="default: %(default)s")
     for one in (reap, collect):
         one.add_argument("--dry-run", action="store_true", help="say what would go and remove nothing")
 
@@ -104,14 +107,15 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _base(arguments: argparse.Namespace) -> ImageRef:
     """Make the base image that was asked for. Raises ``UsageError`` for what does not go together."""
+    engine = ENGINES[arguments.sandbox]
     if arguments.debian is None:
         if arguments.package:
             raise UsageError("--package goes with --debian SUITE; an image made from this machine's Python has no apt")
         first, *others = arguments.python or [None]
-        return resolve_docker_image(python=first, base=None, shell=arguments.shell, others=others)
+        return resolve_docker_image(python=first, base=None, shell=arguments.shell, others=others, engine=engine)
     if arguments.python or arguments.shell:
         raise UsageError("--debian brings the suite's own Python and shell; drop --python and --shell")
-    return resolve_debian_base(suite=arguments.debian, packages=arguments.package)
+    return resolve_debian_base(suite=arguments.debian, packages=arguments.package, engine=engine)
 
 
 def _table(measured: Comparison) -> list[str]:
@@ -126,11 +130,15 @@ def _table(measured: Comparison) -> list[str]:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
-    found = find_dead() if arguments.deed == "reap" else find_garbage(arguments.older_than, arguments.keep_bytes)
+    engine = ENGINES[arguments.sandbox]
+    if arguments.deed == "reap":
+        found = find_dead(engine)
+    else:
+        found = find_garbage(arguments.older_than, arguments.keep_bytes, engine)
     if arguments.dry_run:
         _show("would remove", found)
         return 0
-    swept = sweep(found)
+    swept = sweep(found, engine)
     _show("removed", swept.removed)
     for one, problem in swept.kept:
         sys.stderr.write(f"tracegen sandbox: kept {_line(one)}: {problem}\n")
@@ -140,14 +148,16 @@ def _clean(arguments: argparse.Namespace) -> int:
 def _show(word: str, litter: list[Litter] | tuple[Litter, ...]) -> None:
     sys.stdout.writelines(f"{word} {_line(one)}\n" for one in litter)
     total = sum(one.size_bytes for one in litter) / 1e6
-    counts = {kind: sum(one.kind == kind for one in litter) for kind in ("container", "image", "rootfs")}
-    names = {"container": "containers", "image": "images", "rootfs": "root file systems"}
+    counts = {kind: sum(one.kind == kind for one in litter) for kind in ("container", "volume", "image", "rootfs")}
+    names = {"container": "containers", "volume": "volumes", "image": "images", "rootfs": "root file systems"}
     parts = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items())
     sys.stdout.write(f"{word} {parts}; {total:,.0f} MB\n")
 
 
 def _line(one: Litter) -> str:
-    name = ", ".join(one.names) or (one.identity if one.kind == "rootfs" else one.identity.split(":")[-1][:12])
+    name = ", ".join(one.names) or (
+        one.identity if one.kind in ("rootfs", "volume") else one.identity.split(":")[-1][:12]
+    )
     return f"{one.kind} {name} ({one.size_bytes / 1e6:,.1f} MB, {one.reason})"
 
 

@@ -58,7 +58,7 @@ def start_container(client: EngineClient, plan: Plan) -> ContainerChannel:
         raise ImageUnavailable(f"the image {plan.image!r} is gone: resolve it again") from error
     except (docker.errors.DockerException, requests.RequestException) as error:
         remove_volumes(client, volumes)
-        raise refusal("does not create the sandbox", error) from error
+        raise refusal("does not create the sandbox", error, client.engine) from error
 
     def undo() -> None:
         remove(client, container)
@@ -70,7 +70,7 @@ def start_container(client: EngineClient, plan: Plan) -> ContainerChannel:
         client.start(container)
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         undo()
-        message = f"container {container[:12]} did not start: {error}"
+        message = f"container {container[:12]} did not start: {error}{client.engine.remedy(error)}"
         raise StartFailed(
             message, backend=client.engine.name, container=container[:12], phase="start", retryable=True
         ) from error

@@ -56,12 +56,12 @@ def speaking(what: str) -> Iterator[None]:
         raise refusal(f"failed to {what}", error) from error
 
 
-def refusal(what: str, error: Exception) -> BackendUnavailable | StorageFailed:
+def refusal(what: str, error: Exception, engine: Engine = DOCKER) -> BackendUnavailable | StorageFailed:
     """Return an engine's error in the project's words; a full disk is a thing of its own, since room can be made."""
     if "no space left on device" in str(error).lower():
         remedy = "make room, for instance with `tracegen sandbox gc --older-than 1d`, and repeat"
         return StorageFailed(f"the disk of the container engine is full, it {what}: {remedy} ({error})")
-    return BackendUnavailable(f"the container engine {what}: {error}")
+    return BackendUnavailable(f"the container engine {what}: {error}{engine.remedy(error)}")
 
 
 def check_runtime(client: EngineClient, runtime: str) -> None:

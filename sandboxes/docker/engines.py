@@ -25,6 +25,8 @@ class Engine:
     start: str
     permit: str
     """What to do if it is not installed, does not run, or may not be used."""
+    remap: str
+    """How root in a container becomes nobody outside."""
     home: str = ""
     """What its names of images made here begin with."""
     public: str = ""
@@ -46,6 +48,9 @@ class Engine:
     times_health: bool = False
     """Whether it keeps a timer for each container with a health check, even with the one that is none."""
 
+    remedies: Mapping[str, str] = field(default_factory=dict)
+    """What to do about refusals that it words in a way of its own, by a part of their words."""
+
     def own(self, repository: str) -> str:
         """Return the full name of a repository of ours."""
         return self.home + repository
@@ -53,6 +58,11 @@ class Engine:
     def published(self, name: str) -> str:
         """Return the full name of an image of the public registry."""
         return self.public + name
+
+    def remedy(self, error: object) -> str:
+        """Return what to do about a refusal, as a part of a message; empty if it says so itself."""
+        found = [remedy for words, remedy in self.remedies.items() if words in str(error)]
+        return f"; {found[0]}" if found else ""
 
     def address(self, environment: Mapping[str, str]) -> str:
         """Return where it is to be found: what its variable says, else its usual socket for this user."""
@@ -76,6 +86,7 @@ DOCKER: Final = Engine(
     install="install Docker",
     start="start it (`sudo systemctl start docker`) or set DOCKER_HOST",
     permit="run `sudo usermod -aG docker $USER` and log in again",
+    remap='optional: "userns-remap": "default" in the engine\'s daemon.json maps root in a container to a nobody',
 )
 PODMAN: Final = Engine(
     name="podman",
@@ -88,6 +99,7 @@ PODMAN: Final = Engine(
     start="start its service (`podman system service --time=0 &` or `systemctl --user start podman.socket`; as root "
     "without --user) or set CONTAINER_HOST",
     permit="set CONTAINER_HOST to the socket of your own service (`systemctl --user start podman.socket`)",
+    remap="optional: a rootless service, where cgroups have version 2, maps root in a container to a nobody",
     home="localhost/",
     public="docker.io/library/",
     has_runtimes=False,
@@ -98,5 +110,10 @@ PODMAN: Final = Engine(
     container={"UnsetEnv": ["container", "TERM"]},
     filter_is_loose=True,
     times_health=True,
+    remedies={
+        "container-init": "install the package catatonit",
+        "hybrid mode": "start the service with --runtime runc",
+        "setrlimit": "start the service with higher limits (ulimit -u, ulimit -n)",
+    },
 )
 ENGINES: Final = {engine.name: engine for engine in (DOCKER, PODMAN)}

@@ -136,7 +136,8 @@ def _refuse(problems: list[str]) -> None:
     if problems:
         raise LimitUnsupported(
             f"the container engine does not enforce the sandbox profile: {'; '.join(problems)}. Run `tracegen doctor`; "
-            "use a rootful engine with the memory and pids cgroup controllers, or --sandbox process for trusted code"
+            "use an engine with the memory and pids cgroup controllers (rootless ones need cgroup version 2), or "
+            "--sandbox process for trusted code"
         )
 
 

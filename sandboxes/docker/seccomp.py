@@ -68,6 +68,7 @@ def _kept(text: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".seccomp-", delete=False) as file:
             file.write(text)
+        Path(file.name).chmod(0o644)  # the service may be another user's
         Path(file.name).replace(path)
     except OSError as error:
         raise StorageFailed(f"{path} cannot be written: {error}; set XDG_CACHE_HOME to a place that can") from error

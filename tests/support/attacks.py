@@ -43,7 +43,7 @@ tell([len(lines('/proc/sysvipc/' + kind)) for kind in ('shm', 'sem', 'msg')], le
 tell(sorted(os.environ.items()), sys.path, sorted(os.listdir('/proc/self/fd')), len(builtins.__dict__))
 tell([resource.getrlimit(kind) for kind in range(16)], os.nice(0), os.sched_getaffinity(0))
 tell(signal.pthread_sigmask(signal.SIG_BLOCK, []), socket.gethostname(), lines('/proc/self/oom_score_adj'))
-tell([line.split()[1:3] for line in lines('/proc/mounts')])
+tell(sorted(line.split()[1:3] for line in lines('/proc/mounts')))  # Podman mounts them in any order
 tell('sitecustomize' in sys.modules, len(os.listdir('/')), len(os.listdir('/dev')))
 """
 

@@ -4,6 +4,7 @@ import os
 from typing import NoReturn
 
 import pytest
+from podman_service import PodmanService, podman_lack
 
 from sandboxes import resolve_image
 from sandboxes.api import ImageRef
@@ -25,6 +26,13 @@ def bubblewrap_or_skip() -> ImageRef:
     if problems:
         _fail_or_skip("; ".join(f"{each.detail} ({each.remedy})" for each in problems))
     return resolve_image("bubblewrap")
+
+
+def podman_or_skip() -> PodmanService:
+    """Return a service to be entered, or skip the test where none can be started."""
+    if reason := podman_lack():
+        _fail_or_skip(reason)
+    return PodmanService()
 
 
 def _fail_or_skip(reason: str) -> NoReturn:

@@ -56,5 +56,5 @@ def test_the_verb_prints_all_of_them_and_ends_with_zero_or_three() -> None:
         [sys.executable, "-m", "pipelines", "doctor", "--json"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     found = json.loads(done.stdout)
-    assert {"Python", "package names", "disk", "container engine"} <= {finding["subject"] for finding in found}
+    assert {"Python", "package names", "disk", "docker", "podman"} <= {finding["subject"] for finding in found}
     assert done.returncode == (3 if any(finding["state"] == "missing" for finding in found) else 0)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from attacks import look_around
-from engine_image import bubblewrap_or_skip, image_or_skip
+from engine_image import bubblewrap_or_skip, image_or_skip, podman_or_skip
+from podman_service import PodmanService
 from sandbox_jobs import text_spec
 from session_images import shell_image_or_skip
 
@@ -39,6 +40,19 @@ def bubblewrap_image() -> ImageRef:
     return bubblewrap_or_skip()
 
 
+@pytest.fixture(scope="session")
+def podman_service() -> Iterator[PodmanService]:
+    """A service of the tests' own, which ``--sandbox podman`` uses from now on."""
+    with podman_or_skip() as service, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTAINER_HOST", service.address)
+        yield service
+
+
+@pytest.fixture(scope="session")
+def podman_image(podman_service: PodmanService) -> ImageRef:
+    return resolve_image("podman")
+
+
 @pytest.fixture(scope="module")
 def docker_pool(spec: PoolSpec, docker_image: ImageRef) -> Iterator[Pool]:
     with open_pool("docker", spec, docker_image) as pool:
@@ -65,7 +79,7 @@ def checkout() -> Path:
     return Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module", params=["docker", "bubblewrap"])
+@pytest.fixture(scope="module", params=["docker", "bubblewrap", pytest.param("podman", marks=pytest.mark.slow)])
 def attacked(request: pytest.FixtureRequest, spec: PoolSpec) -> Iterator[Pool]:
     """A pool that attacks run in, of each backend that contains them."""
     image: ImageRef = request.getfixturevalue(f"{request.param}_image")

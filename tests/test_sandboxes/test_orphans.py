@@ -48,7 +48,7 @@ def test_what_a_driver_killed_between_create_and_start_leaves_is_removed_by_the_
         with subprocess.Popen([sys.executable, "-c", text], cwd=checkout) as driver:
             driver.wait(60)
         assert _states(client, driver.pid) == ["created"]
-        assert any(finding.subject == "left-over containers" for finding in findings())
+        assert any(finding.subject == "docker left-overs" for finding in findings())
         with open_pool("docker", spec, docker_image) as other:
             assert works(other)
         assert _states(client, driver.pid) == []
