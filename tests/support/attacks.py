@@ -75,5 +75,5 @@ def strike(pool: Pool, attack: Attack, before: str) -> None:
     assert outcome.status == attack.status, outcome
     if attack.told:
         assert re.fullmatch(attack.told, outcome.result.decode()), outcome
-    assert attack.retires or pool.statistics.retired == retired
+    assert attack.retires or pool.statistics.retired == retired, (pool.statistics, retired)
     assert look_around(pool) == before
