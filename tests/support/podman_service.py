@@ -59,7 +59,8 @@ class PodmanService:
         (self.home / "containers.conf").write_text(settings)
         (self.home / "storage.conf").write_text(_STORAGE.format(home=self.home))
         own = {"CONTAINERS_CONF": "containers.conf", "CONTAINERS_STORAGE_CONF": "storage.conf"}
-        environment = os.environ | {name: str(self.home / file) for name, file in own.items()}
+        inherited = {name: value for name, value in os.environ.items() if name != "CONTAINER_HOST"}  # of clients
+        environment = inherited | {name: str(self.home / file) for name, file in own.items()}
         # What the machine tells its programs must not reach a container.
         environment |= {"HTTP_PROXY": "http://proxy.invalid:1", "TERM": "dumb"}
         command = ["unshare", "--mount", "--propagation", "private", "podman"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from nobody import run_as_nobody
+from podman_service import PodmanService
 from session_images import shell_image_or_skip
 
 from pipelines.cli import main
@@ -34,6 +35,15 @@ def test_there_are_checks_of_every_part_and_names_are_told_apart() -> None:
 def test_docker_conforms_in_everything() -> None:
     backend = get_backend("docker")
     results = list(run_checks(Bench(backend, shell_image_or_skip())))
+    assert odd(results) == []
+    assert {one.verdict for one in results} == {"passed"}
+
+
+@pytest.mark.docker
+@pytest.mark.slow  # all of it; test_podman has what an engine could fail
+def test_podman_conforms_in_everything(podman_service: PodmanService) -> None:
+    backend = get_backend("podman")
+    results = list(run_checks(Bench(backend, backend.resolve_image(shell=True))))
     assert odd(results) == []
     assert {one.verdict for one in results} == {"passed"}
 

@@ -5,11 +5,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import docker
 import pytest
 
 from sandboxes.api import ImageRef
 from sandboxes.docker import images
+from sandboxes.docker.client import EngineClient
+from sandboxes.docker.engine import connect
+from sandboxes.docker.engines import DOCKER
 from sandboxes.docker.host_base import HostFile, collect
 from sandboxes.docker.preflight import check_room, written_bytes
 from sandboxes.interpreters import own
@@ -21,13 +23,13 @@ HUGE = 2**42
 
 
 @pytest.fixture
-def client(docker_image: ImageRef) -> Iterator["docker.APIClient"]:
-    client = docker.APIClient()
+def client(docker_image: ImageRef) -> Iterator[EngineClient]:
+    client = connect(DOCKER)
     yield client
     client.close()
 
 
-def test_a_base_beyond_the_disk_is_refused_with_numbers(client: "docker.APIClient", tmp_path: Path) -> None:
+def test_a_base_beyond_the_disk_is_refused_with_numbers(client: EngineClient, tmp_path: Path) -> None:
     (tmp_path / "large").touch()
     os.truncate(tmp_path / "large", HUGE)
     tree = collect(own())
@@ -38,11 +40,11 @@ def test_a_base_beyond_the_disk_is_refused_with_numbers(client: "docker.APIClien
     assert {one["Id"] for one in client.images(filters={"label": "tracegen.role=base"})} == before
 
 
-def test_room_enough_is_no_error(client: "docker.APIClient") -> None:
+def test_room_enough_is_no_error(client: EngineClient) -> None:
     check_room(client, "a test", 1)
 
 
-def test_what_a_container_wrote_is_measured(client: "docker.APIClient", docker_image: ImageRef) -> None:
+def test_what_a_container_wrote_is_measured(client: EngineClient, docker_image: ImageRef) -> None:
     write = "open('/written', 'wb').write(bytes(3_000_000))"
     container = client.create_container(docker_image.reference, ["python3", "-c", write])["Id"]
     try:
