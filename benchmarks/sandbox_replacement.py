@@ -42,7 +42,8 @@ def start(client: "docker.APIClient", image: ImageRef, options: dict[str, Any]) 
 def starts(image: ImageRef, rounds: int) -> Measurement:
     """Compare the hardened profile's start with Docker's default."""
     client = docker.APIClient()
-    hardened_options = {**hardening.host_config(spec()), "auto_remove": False}
+    tmpfs = {memory.place: memory.tmpfs() for memory in hardening.pool_memories(spec())}
+    hardened_options = {**hardening.host_config(spec()), "tmpfs": tmpfs, "auto_remove": False}
     start(client, image, {})
     default: list[float] = []
     hardened: list[float] = []

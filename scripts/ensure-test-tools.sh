@@ -1,12 +1,18 @@
 #!/bin/sh
-# ensure-test-tools.sh: make .venv/bin hold a registry of images for the tests that push and pull. Needs .venv.
+# ensure-test-tools.sh: Podman for the tests of its backend, and a registry of images in .venv/bin. Needs .venv.
 #
-# Taken out of Debian's package, not installed: the package would start a registry as a service of the machine. Where
-# there is no apt, the tests that need it are skipped and say so. NO_INSTALL=1 refuses.
+# The registry is taken out of Debian's package, not installed: the package would start it as a service of the machine.
+# The tests start a Podman service of their own. Where there is no apt, the tests that need either are skipped and say
+# so, or fail where TRACEGEN_REQUIRE_DOCKER=1. NO_INSTALL=1 refuses.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/common.sh
 
+# catatonit is the init of Podman's containers; crun, its usual runtime, refuses machines with both cgroup versions.
+if can_apt && ! { command -v podman && command -v catatonit && command -v runc; } >/dev/null 2>&1; then
+    announce "install Podman with apt-get for the tests of its backend: podman catatonit runc (90 MB)"
+    apt_install podman catatonit runc
+fi
 if command -v docker-registry >/dev/null 2>&1 || [ -x .venv/bin/docker-registry ] || ! can_apt; then
     exit 0
 fi

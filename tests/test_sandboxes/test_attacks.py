@@ -38,7 +38,7 @@ RESOURCES = [
     ),
     Attack(
         "many processes' memory",
-        "for _ in range(6): os.fork()\nhoard = bytearray(b'x') * (20 << 20); time.sleep(60)",
+        "for _ in range(5): os.fork()\nhoard = bytearray(b'x') * (20 << 20); time.sleep(60)",
         status="out_of_memory",
     ),
     Attack(

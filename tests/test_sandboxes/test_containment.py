@@ -175,6 +175,9 @@ def test_a_fresh_container_has_run_nothing(docker_pool: Pool) -> None:
         ({"limits": {"memory": 2**30, "pids": 64}, "total_swap": 1}, "swap is not limited"),
         ({"writable_mounts": ["/data", "/jobs"]}, "/data"),
         ({"scratch_bytes": 2**40}, "file system"),
+        ({"scratch_inodes": 2**20}, "takes 1048576 files, not 20000"),
+        ({"new_namespaces": True}, "new_namespaces is True"),
+        ({"new_namespaces": "unknown (no ctypes)"}, "unknown"),
     ],
 )
 def test_a_profile_that_is_not_enforced_is_refused(seen: dict[str, object], named: str) -> None:
@@ -193,6 +196,8 @@ def test_a_profile_that_is_not_enforced_is_refused(seen: dict[str, object], name
         "limits": {"memory": 2**30, "swap": 2**30, "pids": 64},
         "total_swap": 0,
         "scratch_bytes": 64 * 2**20,
+        "scratch_inodes": 20_000,
+        "new_namespaces": False,
     }
     spec = PoolSpec(b"", "")
     hardening.verify(check, spec)

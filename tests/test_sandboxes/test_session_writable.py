@@ -12,10 +12,11 @@ import pytest
 
 from sandboxes import open_session
 from sandboxes.api import ImageRef
-from sandboxes.docker import snapshots
+from sandboxes.docker import snapshots, watchdog
 from sandboxes.docker.garbage import find_dead, sweep
 from sandboxes.docker.owners import OWNER_LABEL, own_label
 from sandboxes.session_api import Command, CommandResult, Session, SessionSpec
+from sandboxes.session_link import SessionLink
 from schemas.errors import BackendCannot, DiskExceeded, SandboxLost, SnapshotFailed, TransferRefused, UsageError
 
 pytestmark = pytest.mark.docker
@@ -197,6 +198,18 @@ def test_a_fork_while_a_command_runs_has_files_and_no_process(session: Session) 
     running.join()
     assert (results[0].status, results[0].exit_code) == ("finished", 0)
     assert len(session.get("log").split()) == 400
+
+
+def test_a_session_that_cannot_be_measured_is_ended(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A measurement that failed inside, as with no process left for it, stopped the watchdog and not the session."""
+
+    def fail(link: SessionLink) -> dict[str, int]:
+        raise link.error(SandboxLost, "a session could not be measured", "run")
+
+    monkeypatch.setattr(watchdog, "_BLIND_SECONDS", 1.0)
+    monkeypatch.setattr(watchdog, "measure", fail)
+    with pytest.raises(SandboxLost, match="could not be measured for 1 s"):
+        python(session, "import time; time.sleep(20)")
 
 
 def test_a_fork_counts_what_its_snapshot_holds(session: Session) -> None:
