@@ -46,10 +46,10 @@ def read_archive(path: Path, budget: Budget, ratio: float) -> Contents:
         with path.open("rb") as file:
             start = file.read(_BLOCK)
             file.seek(0)
-            if start.startswith((b"PK\3\4", b"PK\5\6")):
+            packed = start[257:262] != b"ustar"  # a tar begins with a name, which may look like anything
+            if packed and start.startswith((b"PK\3\4", b"PK\5\6")):
                 yield from _named(_zip(file, path.stat().st_size, ratio), budget)
                 return
-            packed = start[257:262] != b"ustar"  # a tar begins with a name, which may look like anything
             opener = next((opener for magic, opener in _MAGIC if packed and start.startswith(magic)), None)
             stream: IO[bytes] = opener(file, "rb") if opener else file  # type: ignore[assignment]
             yield from _named(_Tar(_Unpacked(stream, file, ratio)).entries(), budget)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandboxes.archives import read_archive
@@ -52,6 +52,7 @@ def member(name: str, size: int = 0, **fields: object) -> tarfile.TarInfo:
     files=st.dictionaries(NAMES, st.binary(max_size=2000), max_size=6),
     kind=st.sampled_from(["w", "w:gz", "w:bz2", "w:xz"]),
 )
+@example(files={b"PK\x05\x06": b""}, kind="w")  # was taken for an empty zip
 def test_whatever_tarfile_packs_comes_through(
     tmp_path_factory: pytest.TempPathFactory, files: dict[bytes, bytes], kind: str, form: int
 ) -> None:
