@@ -2,9 +2,10 @@
 
     python benchmarks/cluster_funnel.py [--quick] [--json FILE] [--folder DIR] [--workers N]
 
-Every docstring with an example of the standard library's modules, and of the packages in ``data/funnel_packages.txt``,
-goes through the whole pipeline in containers, packages in groups of one image; a group that cannot be installed
-together is taken apart. A second start with the same folder continues. ``--quick`` takes three modules, one package.
+Every docstring with an example of the standard library's modules, and of the packages in ``data/funnel_packages.txt``
+and ``data/funnel_rich_packages.txt``, goes through the whole pipeline in containers: the rich ones each in an image of
+its own, the others in groups of one image; a group that cannot be installed together is taken apart. A second start with
+the same folder continues. ``--quick`` takes three modules, one package.
 """
 
 import json
@@ -23,7 +24,8 @@ from report import Measurement, parser, report
 
 GROUP = 8
 SETTINGS = ("--check", "rerun", "--renderer", "compact", "--wall-seconds", "5", "--max-events", "10000")
-LIST = Path(__file__).parent / "data" / "funnel_packages.txt"
+DATA = Path(__file__).parent / "data"
+LIST, RICH = DATA / "funnel_packages.txt", DATA / "funnel_rich_packages.txt"
 QUICK = (["module:statistics", "module:textwrap", "module:fractions"], ["package:inflection==0.5.1"])
 UNINSTALLABLE = "cannot be installed"
 
@@ -58,9 +60,13 @@ def groups(quick: bool) -> list[list[str]]:
     names = {path.stem for path in library.glob("*.py")} | {path.parent.name for path in library.glob("*/__init__.py")}
     left_out = {"test", "idlelib", "lib2to3", "turtledemo", "tkinter", "ensurepip", "antigravity", "this"}
     modules = [f"module:{name}" for name in sorted(names - left_out) if name in sys.stdlib_module_names]
-    lines = [line for line in LIST.read_text().splitlines() if not line.startswith("#")]
-    packages = [f"package:{line}" for line in lines]
-    return [modules, *(packages[start : start + GROUP] for start in range(0, len(packages), GROUP))]
+    packages = _packages(LIST)
+    several = [packages[start : start + GROUP] for start in range(0, len(packages), GROUP)]
+    return [modules, *([one] for one in _packages(RICH)), *several]
+
+
+def _packages(names: Path) -> list[str]:
+    return [f"package:{line}" for line in names.read_text().splitlines() if not line.startswith("#")]
 
 
 def run(sources: list[str], folder: Path, total: Total) -> None:

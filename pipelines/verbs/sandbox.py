@@ -13,14 +13,16 @@ from sandboxes.conformance.bench import Bench
 from sandboxes.conformance.suite import by_name, run_checks
 from sandboxes.docker.debian_base import SUITE, resolve_debian_base
 from sandboxes.docker.engines import DOCKER, ENGINES
-from sandboxes.docker.garbage import Litter, find_dead, find_garbage, sweep
+from sandboxes.docker.garbage import find_dead, find_garbage, sweep
 from sandboxes.docker.images import resolve_docker_image
 from sandboxes.docker.registry import pull, push
+from sandboxes.litter import Litter, find_old_root_file_systems, sweep_root_file_systems
 from schemas.errors import UsageError
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BYTES: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _WEEK: Final = 7 * 86400.0
+_NO_ENGINE: Final = "bubblewrap"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     base.add_argument("--shell", action="store_true", help="with /bin/sh and the usual small programs")
     bench = deeds.add_parser("bench", help="jobs per second of the pool beside a container started for each job")
     bench.add_argument("--seconds", type=float, default=8.0, metavar="N", help="how long to measure (default: 8)")
-    for one in (reap, collect, base):
+    for one in (reap, base):
         one.add_argument("--sandbox", choices=tuple(ENGINES), default=DOCKER.name, help="default: %(default)s")
+    collect.add_argument(
+        "--sandbox",
+        choices=(*ENGINES, _NO_ENGINE),
+        default=DOCKER.name,
+        help=f"{_NO_ENGINE}: the root file systems alone, which needs no engine (default: %(default)s)",
+    )
     for one in (reap, collect):
         one.add_argument("--dry-run", action="store_true", help="say what would go and remove nothing")
 
@@ -130,15 +138,17 @@ def _table(measured: Comparison) -> list[str]:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
-    engine = ENGINES[arguments.sandbox]
-    if arguments.deed == "reap":
+    engine = ENGINES.get(arguments.sandbox)
+    if engine is None:
+        found = find_old_root_file_systems(arguments.older_than, arguments.keep_bytes)
+    elif arguments.deed == "reap":
         found = find_dead(engine)
     else:
         found = find_garbage(arguments.older_than, arguments.keep_bytes, engine)
     if arguments.dry_run:
         _show("would remove", found)
         return 0
-    swept = sweep(found, engine)
+    swept = sweep(found, engine) if engine else sweep_root_file_systems(found)
     _show("removed", swept.removed)
     for one, problem in swept.kept:
         sys.stderr.write(f"tracegen sandbox: kept {_line(one)}: {problem}\n")

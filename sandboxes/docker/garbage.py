@@ -6,13 +6,11 @@ have: what a user derives from our images inherits their labels.
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from sandboxes.docker.build import REPOSITORY as BUILDS
 from sandboxes.docker.channel import remove
@@ -22,7 +20,7 @@ from sandboxes.docker.images import REPOSITORY as BASES
 from sandboxes.docker.images import ROLE_LABEL
 from sandboxes.docker.owners import OWNER_LABEL, is_dead, orphan_volumes, orphans
 from sandboxes.docker.packages import REPOSITORY as PACKAGES
-from sandboxes.rootfs import cache_directory
+from sandboxes.litter import Litter, Sweep, remove_tree, too_old_or_too_much, unused_root_file_systems
 
 if TYPE_CHECKING:
     from sandboxes.docker.client import EngineClient
@@ -31,28 +29,6 @@ SNAPSHOT: Final = "snapshot"
 REPOSITORIES: Final = frozenset({BASES, PACKAGES, BUILDS})
 ROLES: Final = frozenset({"base", "packages", "build"})
 """Of images that stay until they are old. A snapshot goes with its owner."""
-
-
-@dataclass(slots=True, frozen=True)
-class Litter:
-    """One thing that can go."""
-
-    kind: Literal["container", "volume", "image", "rootfs"]
-    identity: str
-    """Id in the engine, or the path."""
-    names: tuple[str, ...]
-    size_bytes: int
-    """Freed by its removal: of an image, what lies above its parent."""
-    reason: str
-
-
-@dataclass(slots=True, frozen=True)
-class Sweep:
-    """What a removal came to."""
-
-    removed: tuple[Litter, ...]
-    kept: tuple[tuple[Litter, str], ...]
-    """What the engine or the file system refused to remove, and why."""
 
 
 def find_dead(engine: Engine = DOCKER) -> list[Litter]:
@@ -82,8 +58,8 @@ def find_garbage(older_than_seconds: float, keep_bytes: int | None, engine: Engi
         client.close()
     first = shelf.unowned(older_than_seconds)
     gone = {one.identity for one in first}
-    ages = [*shelf.aged(gone), *_root_file_systems()]
-    chosen = _too_old_or_too_much(ages, older_than_seconds, keep_bytes)
+    ages = [*shelf.aged(gone), *unused_root_file_systems()]
+    chosen = too_old_or_too_much(ages, older_than_seconds, keep_bytes)
     images = {one.identity: one.reason for one in chosen if one.kind == "image"}
     return [*first, *shelf.leaving(images, gone), *(one for one in chosen if one.kind == "rootfs")]
 
@@ -190,46 +166,6 @@ def _age(image: dict[str, Any]) -> float:
     return time.time() - float(image["Created"])
 
 
-def _too_old_or_too_much(ages: list[tuple[float, Litter]], seconds: float, keep_bytes: int | None) -> list[Litter]:
-    """Choose by age, then the oldest beyond the budget; the order, children before parents, stays."""
-    chosen = {one.identity for age, one in ages if age >= seconds}
-    kept = 0
-    for _, one in sorted(ages, key=lambda pair: pair[0]):  # the youngest first
-        kept += one.size_bytes if one.identity not in chosen else 0
-        if keep_bytes is not None and kept > keep_bytes:
-            chosen.add(one.identity)
-    return [one for _, one in ages if one.identity in chosen]
-
-
-def _root_file_systems() -> list[tuple[float, Litter]]:
-    """Return the unpacked root file systems that no process has mounted, with the seconds since they were touched."""
-    directory = cache_directory()
-    if not directory.is_dir():
-        return []
-    mounted = _mounts()
-    return [
-        (time.time() - entry.stat().st_mtime, Litter("rootfs", str(entry), (), _bytes(entry), "unpacked image"))
-        for entry in sorted(directory.iterdir())
-        if f"tracegen/rootfs/{entry.name}" not in mounted
-    ]
-
-
-def _mounts() -> str:
-    """Return the mount tables of every process on this machine that may be asked."""
-    texts = []
-    for table in Path("/proc").glob("[0-9]*/mountinfo"):
-        try:
-            texts.append(table.read_text())
-        except OSError:  # it has just ended, or is another user's
-            continue
-    return "\n".join(texts)
-
-
-def _bytes(entry: Path) -> int:
-    paths = [entry, *entry.rglob("*")] if entry.is_dir() and not entry.is_symlink() else [entry]
-    return sum(path.lstat().st_blocks * 512 for path in paths)
-
-
 def _remove(client: EngineClient, one: Litter) -> str:
     """Remove one thing; return why that was refused, or nothing."""
     import docker.errors
@@ -243,7 +179,7 @@ def _remove(client: EngineClient, one: Litter) -> str:
             for name in one.names or (one.identity,):
                 client.remove_image(name)
         else:
-            _remove_tree(Path(one.identity))
+            remove_tree(Path(one.identity))
     except docker.errors.NotFound:
         return ""  # went with its child, or with its owner
     except docker.errors.APIError as error:
@@ -251,13 +187,3 @@ def _remove(client: EngineClient, one: Litter) -> str:
     except OSError as error:
         return str(error)
     return ""
-
-
-def _remove_tree(entry: Path) -> None:
-    """Rename first: a half-removed root file system must not be taken for a whole one."""
-    gone = entry.with_name(f".gone-{os.getpid()}-{entry.name}")
-    entry.rename(gone)
-    if gone.is_dir() and not gone.is_symlink():
-        shutil.rmtree(gone)
-    else:
-        gone.unlink()

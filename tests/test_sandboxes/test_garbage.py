@@ -1,7 +1,6 @@
 """What ``reap`` and ``gc`` find and remove. Nothing is removed here that a test did not make."""
 
 import io
-import os
 import secrets
 import subprocess
 import sys
@@ -16,10 +15,10 @@ import pytest
 from pipelines.cli import main
 from sandboxes.api import ImageRef
 from sandboxes.docker import images
-from sandboxes.docker.garbage import Litter, find_dead, find_garbage, sweep
+from sandboxes.docker.garbage import find_dead, find_garbage, sweep
 from sandboxes.docker.images import DIGEST_LABEL, ROLE_LABEL, inspect
 from sandboxes.docker.owners import OWNER_LABEL, own_label
-from sandboxes.rootfs import cache_directory
+from sandboxes.litter import Litter
 
 pytestmark = pytest.mark.docker
 NOT_BY_AGE = 1e9
@@ -177,34 +176,6 @@ def test_a_new_base_does_not_remove_what_was_derived_from_an_older_one(make: Mak
     images._forget_older(client, content)
     assert inspect(client, derived)
     assert inspect(client, lonely) is None
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name in ("old", "young"):
-        (cache_directory() / name / "etc").mkdir(parents=True)
-        (cache_directory() / name / "etc" / "file").write_bytes(bytes(50_000))
-    os.utime(cache_directory() / "old", (0, 0))
-    return cache_directory()
-
-
-def test_unpacked_root_file_systems_go_by_age(cache: Path) -> None:
-    mine = [one for one in find_garbage(3600, None) if one.kind == "rootfs"]
-    assert [(one.identity, one.size_bytes >= 50_000) for one in mine] == [(str(cache / "old"), True)]
-    assert not sweep(mine).kept
-    assert [path.name for path in cache.iterdir()] == ["young"]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-def test_a_mounted_root_file_system_stays(cache: Path) -> None:
-    command = ["unshare", "-m", "sh", "-c", f"mount --bind {cache / 'old'} /mnt && echo up && exec cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
-        assert user.stdout is not None
-        assert user.stdout.readline() == b"up\n"
-        held = [one for one in find_garbage(3600, None) if one.kind == "rootfs"]
-        user.communicate(b"")
-    assert held == []
 
 
 def test_the_verb_says_what_would_go_and_removes_nothing(
