@@ -4,8 +4,8 @@
 
 Every docstring with an example of the standard library's modules, and of the packages in ``data/funnel_packages.txt``
 and ``data/funnel_rich_packages.txt``, goes through the whole pipeline in containers: the rich ones each in an image of
-its own, the others in groups of one image; a group that cannot be installed together is taken apart. A second start with
-the same folder continues. ``--quick`` takes three modules, one package.
+its own, the others in groups of one image; a group that cannot be installed together is taken apart. A second start
+with the same folder continues. ``--quick`` takes three modules, one package.
 """
 
 import json
