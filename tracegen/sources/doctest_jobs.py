@@ -9,6 +9,7 @@ from typing import Protocol
 from schemas.failure import Failure
 from schemas.job import Provenance, SourceModule, TraceInput
 from tracegen.sources.base import Planned, Rejected
+from tracegen.sources.conventions import Conventions, Defined, with_imports
 from tracegen.sources.doctest_text import Definition, definitions, examples
 from tracegen.sources.imports import imported_names
 from tracegen.sources.jobs import JobFactory
@@ -50,6 +51,8 @@ class ModuleDoctests:
     factory: JobFactory
     trace_packages: tuple[str, ...] = ()
     """Traced as own code beside what travels with the module."""
+    conventions: Conventions | None = None
+    """What names mean that the docstrings take for granted."""
 
     def plan(self) -> Iterator[Planned]:
         """Yield a job per docstring with examples, and a failure for each that cannot be planned."""
@@ -60,7 +63,7 @@ class ModuleDoctests:
             yield self.factory.failure(rejected, self.label, self.provenance, kind="doctest")
             return
         found = [(definition, _example_sources(definition)) for definition in definitions(syntax)]
-        docstrings = list(self._docstrings(found))
+        docstrings = list(self._docstrings(found, Defined.by(syntax)))
         yield from (item for item in docstrings if isinstance(item, Failure))
         wanted = [item for item in docstrings if isinstance(item, _Docstring)]
         if wanted:
@@ -69,7 +72,9 @@ class ModuleDoctests:
         if unused:
             self.factory.without_inputs(self.label, module, unused, self.provenance)
 
-    def _docstrings(self, found: list[tuple[Definition, tuple[str, ...] | Rejected]]) -> Iterator[_Docstring | Failure]:
+    def _docstrings(
+        self, found: list[tuple[Definition, tuple[str, ...] | Rejected]], defined: Defined
+    ) -> Iterator[_Docstring | Failure]:
         """Yield the docstrings that hold examples; those that share a name are told apart by ``#1``, ``#2`` ..."""
         statistics = self.factory.statistics
         for definition, sources in found:
@@ -87,7 +92,13 @@ class ModuleDoctests:
                 yield self._failure(sources, source_id, definition.name, text)
             else:
                 statistics.doctests += 1
-                yield _Docstring(definition.name, source_id, text, sources)
+                imports = self._assumed(text, sources, defined)
+                yield _Docstring(definition.name, source_id, with_imports(text, imports), (*imports, *sources))
+
+    def _assumed(self, text: str, sources: tuple[str, ...], defined: Defined) -> list[str]:
+        if self.conventions is None or "NameError" in text:  # some show what happens without a name
+            return []
+        return self.conventions.imports(sources, defined, self.source)
 
     def _jobs(self, module: SourceModule, docstrings: list[_Docstring]) -> Iterator[Planned]:
         imported = frozenset(name for item in docstrings for name in _imported_by(item.sources))

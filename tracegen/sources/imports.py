@@ -19,13 +19,14 @@ def imported_names(tree: ast.AST, package: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = _base(node, package)
+            base = import_base(node, package)
             if base:
                 yield base
                 yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
 
 
-def _base(node: ast.ImportFrom, package: str) -> str:
+def import_base(node: ast.ImportFrom, package: str) -> str:
+    """Return the absolute name of what is imported from; empty for a relative import that leaves its package."""
     if not node.level:
         return node.module or ""
     parts = package.split(".") if package else []
@@ -83,6 +84,6 @@ def _catches_import_error(handler: ast.ExceptHandler) -> bool:
 def _private(statement: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, str]]:
     """Yield (private module, name that the import binds)."""
     for alias in statement.names:
-        module = alias.name if isinstance(statement, ast.Import) else _base(statement, package)
+        module = alias.name if isinstance(statement, ast.Import) else import_base(statement, package)
         if module.rpartition(".")[2].startswith("_"):
             yield module, alias.asname or alias.name

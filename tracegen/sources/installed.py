@@ -13,6 +13,7 @@ from pathlib import Path
 from schemas.errors import UsageError
 from tracegen.sources.base import Planned, Rejected
 from tracegen.sources.calls import near
+from tracegen.sources.conventions import Conventions
 from tracegen.sources.doctest_jobs import ModuleDoctests
 from tracegen.sources.jobs import JobFactory
 from tracegen.sources.tree import InstalledTree, SourceTree
@@ -37,13 +38,14 @@ def plan_module(origin: str, factory: JobFactory) -> Iterator[Planned]:
 
 
 def _planned(origin: str, tree: SourceTree, start: Path, factory: JobFactory) -> Iterator[Planned]:
+    conventions = Conventions(tree)
     for file in [start] if start.is_file() else tree.walk(start):
         if file != start and not _is_importable(file, start):
             continue
         factory.statistics.files += 1
         source = tree.file_at(file)
         provenance = factory.provenance(origin, source.path)
-        yield from ModuleDoctests(source, tree, source.name, provenance, factory).plan()
+        yield from ModuleDoctests(source, tree, source.name, provenance, factory, conventions=conventions).plan()
 
 
 def plan_package(origin: str, factory: JobFactory) -> Iterator[Planned]:
@@ -65,6 +67,7 @@ def plan_package(origin: str, factory: JobFactory) -> Iterator[Planned]:
 
 def _package(origin: str, folder: Path, distribution: metadata.Distribution, factory: JobFactory) -> Iterator[Planned]:
     tree = InstalledTree(folder, closed=True)
+    conventions = Conventions(tree)
     licence = distribution.metadata.json.get("license_expression")
     files = sorted(str(path) for path in distribution.files or () if path.suffix == ".py")
     for file in (folder / name for name in files):
@@ -74,7 +77,7 @@ def _package(origin: str, folder: Path, distribution: metadata.Distribution, fac
         source = tree.file_at(file)
         place = factory.provenance(origin, source.path, licence if isinstance(licence, str) else None)
         tops = (source.name.partition(".")[0],)
-        yield from ModuleDoctests(source, tree, source.name, place, factory, trace_packages=tops).plan()
+        yield from ModuleDoctests(source, tree, source.name, place, factory, tops, conventions).plan()
 
 
 def _normal(name: str) -> str:

@@ -25,6 +25,7 @@ from schemas.errors import UsageError
 from schemas.job import TraceInput, TraceJob
 from tracegen.sources.base import Keep, OpenRows, Planned, PlanSettings, PlanStatistics, Rejected
 from tracegen.sources.calls import call_expression, has_call, near
+from tracegen.sources.conventions import Conventions
 from tracegen.sources.doctest_jobs import ModuleDoctests
 from tracegen.sources.installed import PACKAGE_PREFIX, PREFIX, plan_module, plan_package
 from tracegen.sources.jobs import JobFactory
@@ -151,20 +152,25 @@ def _missing(source: str) -> UsageError:
 
 
 def _file(path: Path, origin: str, factory: JobFactory) -> Iterator[Planned]:
-    return _doctests(SourceTree(import_root(path), foreign=sys.stdlib_module_names), path, origin, factory)
+    tree = SourceTree(import_root(path), foreign=sys.stdlib_module_names)
+    return _doctests(tree, Conventions(tree), path, origin, factory)
 
 
 def _folder(folder: Path, origin: str, factory: JobFactory) -> Iterator[Planned]:
     # A folder within a package is named, and its files with it, from above that package.
     tree = SourceTree(import_root(folder / "__init__.py"), foreign=sys.stdlib_module_names)
+    conventions = Conventions(tree)
     for path in tree.walk(folder):
-        yield from _doctests(tree, path, origin, factory)
+        yield from _doctests(tree, conventions, path, origin, factory)
 
 
-def _doctests(tree: SourceTree, path: Path, origin: str, factory: JobFactory) -> Iterator[Planned]:
+def _doctests(
+    tree: SourceTree, conventions: Conventions, path: Path, origin: str, factory: JobFactory
+) -> Iterator[Planned]:
     factory.statistics.files += 1
     source = tree.file_at(path)
-    return ModuleDoctests(source, tree, source.path, factory.provenance(origin, source.path), factory).plan()
+    place = factory.provenance(origin, source.path)
+    return ModuleDoctests(source, tree, source.path, place, factory, conventions=conventions).plan()
 
 
 def _called(path: Path, origin: str, call: str, factory: JobFactory) -> TraceJob:

@@ -85,6 +85,12 @@ class SourceTree:
             folders[:] = sorted(name for name in folders if _is_source_folder(here / name))
             yield from (here / name for name in sorted(files) if name.endswith(".py") and not name.startswith("."))
 
+    def package_place(self, source: SourceFile) -> Path:
+        """Return the folder of a module's top-level package, or its own file if it lies in none."""
+        root = self.base if self._closed else import_root(source.file)
+        folder = root / source.name.partition(".")[0]
+        return folder if folder.is_dir() else source.file
+
     def load(self, source: SourceFile) -> SourceModule:
         """Return a file as a module. Raises ``Rejected`` (``unreadable_source``)."""
         return self._load(source)
