@@ -11,6 +11,7 @@ from schemas.errors import WireError
 from schemas.failure import FailureReason
 from schemas.job import TraceJob
 from schemas.trace_record import Output
+from tracegen.crashes import crashing_types, has_crashed
 from tracegen.guest.entry import GRACE
 from tracegen.guest.output import text_of
 from tracegen.wire import Ending, Refusal, Segment, parse_result
@@ -89,20 +90,31 @@ def _lost(lost: GivenUp) -> Run:
     return Run(refused=Refused(reason, str(lost.error)), attempts=ATTEMPTS)
 
 
-def _submit(pool: Pool, job: TraceJob, pending: list[int], traced: bool, *, fresh: bool) -> JobOutcome:
+def _submit(
+    pool: Pool,
+    job: TraceJob,
+    pending: list[int],
+    traced: bool,
+    *,
+    fresh: bool = False,
+    announce: bool = False,
+    silent: Sequence[str] = (),
+) -> JobOutcome:
     work = PoolJob(
-        payload=payload(job, pending, traced=traced),
+        payload=payload(job, pending, traced=traced, announce=announce, silent=silent),
         wall_seconds=len(pending) * (job.limits.wall_seconds + 2 * GRACE) + 5,
         memory_bytes=job.limits.memory_bytes,
     )
     return run_persistently(lambda unused: pool.run(work, fresh=unused), fresh=fresh)
 
 
-def payload(job: TraceJob, indices: Sequence[int], *, traced: bool) -> bytes:
-    """Return what the guest's entry reads."""
+def payload(
+    job: TraceJob, indices: Sequence[int], *, traced: bool, announce: bool = False, silent: Sequence[str] = ()
+) -> bytes:
+    """Return what the guest's entry reads; ``announce`` and ``silent`` are for ``crashes.crashing_types``."""
     fields = job.model_dump(mode="json", exclude={"inputs", "provenance", "image", "python", "recorder_version"})
     fields["inputs"] = [job.inputs[index].model_dump(mode="json") for index in indices]
-    fields["traced"] = traced
+    fields |= {"traced": traced, "announce": announce, "silent": list(silent)}
     return json.dumps(fields).encode("ascii")
 
 
@@ -144,6 +156,23 @@ def _died(pool: Pool, job: TraceJob, index: int, run: Run, outcome: JobOutcome, 
         _output(outcome.stdout, job.limits.output_bytes),
         _output(outcome.stderr, job.limits.output_bytes),
     )
+    return _crashed(pool, job, index, run) if traced and has_crashed(outcome) else run
+
+
+def _crashed(pool: Pool, job: TraceJob, index: int, run: Run) -> Run:
+    """Return the run that there is if no value is asked that dies of it; ``run`` if the crash is the program's own."""
+    try:
+        silent = crashing_types(lambda names: _submit(pool, job, [index], True, announce=True, silent=names))
+        if silent:
+            outcome = _submit(pool, job, [index], True, silent=silent)
+            if not has_crashed(outcome):
+                return _read(pool, job, [index], outcome, True, run.attempts + 1)[index]
+        plain = _submit(pool, job, [index], False)
+    except GivenUp as lost:
+        return _lost(lost)
+    if not has_crashed(plain):
+        number = run.death.signal if run.death else None
+        run.refused = Refused("recorder_error", f"signal {number} under the recorder, and none without it")
     return run
 
 

@@ -12,7 +12,7 @@ import threading
 from types import ModuleType
 from typing import Any, Callable, Dict, Optional, Type
 
-from . import rivals
+from . import guard, rivals
 from .codes import CodeTable
 from .expression_events import ExpressionRecorder
 from .family import Family
@@ -23,7 +23,7 @@ from .recorder import Limits, Recorder
 from .surroundings import Surroundings
 from .values import ValueRenderer
 from .version import RECORDER_VERSION, WIRE_VERSION
-from .wire import WireWriter
+from .wire import WireWriter, encode
 
 GRACE = 1.0
 """Seconds between the recorder's own deadline and the parent's, which stops what the recorder cannot."""
@@ -47,7 +47,7 @@ class Job:
         self.seconds: float = limits["wall_seconds"]
         self.limits = Limits(limits["max_events"], limits["max_bytes"], self.seconds)
         sizes = limits["value_characters"], limits["value_items"], limits["value_depth"]
-        self.renderer = ValueRenderer(*sizes)
+        self.renderer = ValueRenderer(*sizes, silent=frozenset(payload["silent"]))
         self.recorder_class = recorder_class(payload["granularity"], payload["expressions"])
         self.out = Stream(1, limits["output_bytes"])
         self.err = Stream(2, limits["output_bytes"])
@@ -60,6 +60,8 @@ class Job:
         """Run every input, and mark the end. Stops early where a thread is left that would disturb the next input."""
         self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
         self.wire.silence_forks()
+        if self.payload["announce"]:
+            guard.announce_to(lambda name: self.wire.write(encode("A", name)))
         surroundings = Surroundings(self.payload["seed"])
         for index, item in enumerate(self.payload["inputs"]):
             self.wire.begin(index)

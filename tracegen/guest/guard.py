@@ -105,10 +105,32 @@ class _Alarm:
 
 
 alarm = _Alarm()
+_announce: List[Callable[[str], None]] = []
+
+
+def announce_to(write: Callable[[str], None]) -> None:
+    """Tell ``write`` each type whose object is about to be asked, and an empty text when it has answered."""
+    _announce[:] = [write]
+
+
+def full_name(kind: type) -> str:
+    """Return the module and qualified name of a class without running its metaclass."""
+    module = type.__dict__["__dict__"].__get__(kind).get("__module__")
+    name = type.__dict__["__qualname__"].__get__(kind)
+    return "%s.%s" % (module, name) if type(module) is str else str(name)
 
 
 def call(function: Callable[[Any], Any], value: Any) -> Called:
     """Return what ``function(value)`` gave; never raises. The event in which it happens ends with ``alarm.release``."""
+    for write in _announce:
+        write(full_name(type(value)))
+    called = _call(function, value)
+    for write in _announce:
+        write("")
+    return called
+
+
+def _call(function: Callable[[Any], Any], value: Any) -> Called:
     sink = _Discard()
     streams = sys.stdout, sys.stderr
     around, now = alarm.since, time.monotonic()

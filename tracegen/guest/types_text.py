@@ -192,6 +192,12 @@ def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     return renderer.leaf(text) + note
 
 
+def silent_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render a value of a type whose ``__repr__`` kills the process: objects in C that are not initialised yet."""
+    renderer.asked[id(value)] = None
+    return attribute_text(renderer, value, depth, " (repr crashes)")
+
+
 def answer(renderer: ValueRenderer, value: Any) -> Optional[str]:
     """Return what an object's own ``__repr__`` gives, without addresses; ``None`` where it is long or misbehaves."""
     called = _asked(renderer, value)

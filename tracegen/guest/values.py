@@ -6,12 +6,12 @@ Built-ins are walked by their own structure (``builtins_text``), other types thr
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Collection, Dict, Optional, Tuple
 
 from . import digests
 from .builtins_text import BUILTINS
-from .guard import alarm, has_slots
-from .types_text import STRUCTURAL, answer, bare_text, handler_for, name_of, own_repr_text
+from .guard import alarm, full_name, has_slots
+from .types_text import STRUCTURAL, answer, bare_text, handler_for, name_of, own_repr_text, silent_text
 
 Handler = Callable[["ValueRenderer", Any, int], str]
 
@@ -24,7 +24,11 @@ class ValueRenderer:
     ``items`` bounds each container, ``depth`` the nesting. Not thread-safe: one renderer per event loop.
     """
 
-    def __init__(self, characters: int = 10_000, items: int = 1_000, depth: int = 20) -> None:
+    def __init__(
+        self, characters: int = 10_000, items: int = 1_000, depth: int = 20, silent: Collection[str] = ()
+    ) -> None:
+        self.silent = silent
+        """Types whose ``__repr__`` kills the process, by module and name: their values show their attributes."""
         self.characters = characters
         self.items = items
         self.depth = depth
@@ -66,7 +70,8 @@ class ValueRenderer:
         """Return what renders values of a type; chosen at first sight."""
         known = self._handlers.get(id(kind))
         if known is None or known[0] is not kind:
-            known = (kind, handler_for(kind))
+            silent = self.silent and full_name(kind) in self.silent
+            known = (kind, silent_text if silent else handler_for(kind))
             self._handlers[id(kind)] = known
         return known[1]
 

@@ -1,0 +1,117 @@
+"""Values whose own ``__repr__`` kills the process: a crash of the recorder's making is never the program's."""
+
+import signal
+
+import pytest
+from jobs import make_job, run_row, small_limits
+
+from sandboxes.api import JobOutcome, Pool
+from schemas.failure import Failure
+from schemas.trace_record import TraceRecord
+from tracegen.crashes import crashing_types
+from tracegen.runner import TraceRunner
+
+SOURCE = """
+import ctypes, sys
+
+def crash():
+    ctypes.string_at(0)
+
+class Raw:
+    # As an object in C is, between __new__ and __init__.
+    def __repr__(self):
+        if not hasattr(self, "ready"):
+            crash()
+        return "Raw(ready)"
+
+class Other(Raw):
+    class Inner:
+        def __repr__(self):
+            return str(crash())
+
+class Holder:
+    def __init__(self, held):
+        self.held = held
+    def __repr__(self):
+        return "Holder(%r)" % self.held
+
+def f(x):
+    raw = Raw()
+    raw.n = x
+    raw.ready = True
+    return x + 1
+
+def two():
+    inner = Other.Inner()
+    other = Other()
+    return 2
+
+def around(x):
+    holder = Holder(Raw())
+    return x
+
+def own():
+    crash()
+
+def own_repr():
+    return str(Other())
+
+def only_traced():
+    if sys.gettrace():
+        crash()
+    return 1
+"""
+
+
+def rows(primary: Pool, secondary: Pool, *calls: str) -> list[TraceRecord | Failure]:
+    return TraceRunner(primary, secondary, "full").run(make_job(SOURCE, *calls, limits=small_limits()))
+
+
+def values(row: TraceRecord | Failure) -> list[str]:
+    assert isinstance(row, TraceRecord)
+    return [text for event in row.events for text in event.set.values()]
+
+
+def test_the_type_that_kills_is_shown_by_its_attributes_and_its_neighbours_as_ever(
+    primary: Pool, secondary: Pool
+) -> None:
+    first, second, third = rows(primary, secondary, "f(1)", "two()", "f(3)")
+    for row, x in ((first, 1), (third, 3)):
+        assert isinstance(row, TraceRecord)
+        assert (row.outcome.label, row.events[-1].value, row.determinism.label) == ("returned", str(x + 1), "verified")
+        notes = ["<Raw (repr crashes)>", f"<Raw (repr crashes) n={x}>", f"<Raw (repr crashes) n={x} ready=True>"]
+        assert values(row) == [str(x), *notes]
+    assert values(second) == ["<Other.Inner (repr crashes)>", "<Other (repr crashes)>"]
+
+
+def test_a_repr_that_asks_another_goes_with_it(primary: Pool, secondary: Pool) -> None:
+    """Nothing tells that the other would have been asked inside."""
+    (row,) = rows(primary, secondary, "around(1)")
+    assert "<Holder (repr crashes) held=<Raw (repr crashes)>>" in values(row)
+
+
+@pytest.mark.parametrize("call", ["own()", "own_repr()"])
+def test_a_programs_own_crash_is_a_record(primary: Pool, secondary: Pool, call: str) -> None:
+    (row,) = rows(primary, secondary, call)
+    assert isinstance(row, TraceRecord)
+    assert (row.outcome.label, row.outcome.signal) == ("killed", signal.SIGSEGV)
+    assert row.determinism.label == "verified"
+
+
+def test_a_crash_under_the_recorder_alone_is_no_record(primary: Pool) -> None:
+    row = run_row(primary, make_job(SOURCE, "only_traced()", limits=small_limits()))
+    assert isinstance(row, Failure)
+    assert (row.reason, row.detail) == ("recorder_error", "signal 11 under the recorder, and none without it")
+
+
+def test_the_search_ends() -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def run(silent: tuple[str, ...]) -> JobOutcome:
+        asked.append(silent)
+        lines = b'["H",2,"0","3.11"]\n["I",0]\n["A","other"]\n["A",""]\n["A","m.T%d"]\n' % len(silent)
+        return JobOutcome(status="killed", signal=11, result=lines)  # type: ignore[call-arg]
+
+    found = crashing_types(run)
+    assert found == tuple(f"m.T{number}" for number in range(8))
+    assert asked == [found[:count] for count in range(8)]
