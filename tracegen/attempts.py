@@ -46,6 +46,8 @@ class Run:
     death: Death | None = None
     refused: Refused | None = None
     attempts: int = 1
+    silent: tuple[str, ...] = ()
+    """Types that were not asked for their text, since that kills the process."""
 
 
 def run_inputs(pool: Pool, job: TraceJob, indices: Sequence[int], *, traced: bool = True) -> dict[int, Run]:
@@ -64,6 +66,19 @@ def run_inputs(pool: Pool, job: TraceJob, indices: Sequence[int], *, traced: boo
         pending = [index for index in pending if index not in done]
         attempts += 1
     return done
+
+
+def run_untraced(pool: Pool, job: TraceJob, index: int, like: Run) -> Run:
+    """Run an input without the recorder, its result shown as in the traced run ``like``. Raises as ``run_inputs``."""
+    if not like.silent:
+        return run_inputs(pool, job, [index], traced=False)[index]
+    try:
+        outcome = _submit(pool, job, [index], False, silent=like.silent)
+        return _read(pool, job, [index], outcome, False, 1)[index]
+    except GivenUp as lost:
+        return _lost(lost)
+    except WireError as error:
+        return Run(refused=Refused("protocol", str(error)))
 
 
 def _run_some(pool: Pool, job: TraceJob, pending: list[int], traced: bool, attempts: int) -> dict[int, Run]:
@@ -166,8 +181,10 @@ def _crashed(pool: Pool, job: TraceJob, index: int, run: Run) -> Run:
         if silent:
             outcome = _submit(pool, job, [index], True, silent=silent)
             if not has_crashed(outcome):
-                return _read(pool, job, [index], outcome, True, run.attempts + 1)[index]
-        plain = _submit(pool, job, [index], False)
+                found = _read(pool, job, [index], outcome, True, run.attempts + 1)[index]
+                found.silent = silent
+                return found
+        plain = _submit(pool, job, [index], False, silent=silent)
     except GivenUp as lost:
         return _lost(lost)
     if not has_crashed(plain):

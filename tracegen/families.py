@@ -35,7 +35,8 @@ def run_family(pool: Pool, jobs: Sequence[TraceJob], members: Sequence[Member]) 
     limits = jobs[0].limits
     work = PoolJob(
         payload=_payload(jobs, members),
-        wall_seconds=(len(members) + 1) * (limits.wall_seconds + 3 * GRACE) + 5,
+        # Twice, since a member that crashes runs again; its own deadlines are the guest's.
+        wall_seconds=2 * (len(members) + 1) * (limits.wall_seconds + 3 * GRACE) + 5,
         memory_bytes=limits.memory_bytes,
     )
     try:
@@ -48,7 +49,13 @@ def run_family(pool: Pool, jobs: Sequence[TraceJob], members: Sequence[Member]) 
 def _payload(jobs: Sequence[TraceJob], members: Sequence[Member]) -> bytes:
     shared: dict[str, Any] = json.loads(payload(jobs[0], [0], traced=members[0][1]))
     shared["members"] = [
-        {"entry": jobs[index].entry, "inputs": [jobs[index].inputs[0].model_dump(mode="json")], "traced": traced}
+        {
+            "entry": jobs[index].entry,
+            "inputs": [jobs[index].inputs[0].model_dump(mode="json")],
+            "traced": traced,
+            "announce": False,
+            "silent": [],
+        }
         for index, traced in members
     ]
     return json.dumps(shared).encode("ascii")
@@ -61,26 +68,29 @@ def _read(outcome: JobOutcome, members: Sequence[Member]) -> dict[Member, Run]:
     data, place = outcome.result, 0
     found: dict[Member, Run] = {}
     while (end := data.find(b"\n", place)) >= 0:
-        position, size = _head(data[place:end], len(members))
+        position, size, silent = _head(data[place:end], len(members))
         section = data[end + 1 : end + 1 + size]
         place = end + 1 + size
-        if len(section) == size and (run := _run(section)) is not None:
+        if len(section) == size and (run := _run(section, silent)) is not None:
             found[members[position]] = run
     return found
 
 
-def _head(line: bytes, count: int) -> tuple[int, int]:
+def _head(line: bytes, count: int) -> tuple[int, int, tuple[str, ...]]:
     try:
-        tag, position, size = json.loads(line)
+        tag, position, size, silent = json.loads(line)
+        silent = tuple(silent)
     except (ValueError, TypeError) as error:
         raise WireError(f"no section of a family: {line[:80]!r}") from error
     if tag != "M" or type(position) is not int or type(size) is not int or not 0 <= position < count or size < 0:
         raise WireError(f"no section of a family: {line[:80]!r}")
-    return position, size
+    if not all(type(name) is str for name in silent):
+        raise WireError(f"no section of a family: {line[:80]!r}")
+    return position, size, silent
 
 
-def _run(section: bytes) -> Run | None:
+def _run(section: bytes, silent: tuple[str, ...]) -> Run | None:
     wire = parse_result(section)
     if len(wire.segments) != 1 or wire.segments[0].index != 0 or wire.segments[0].ended is None:
         return None
-    return Run(python=wire.python, segment=wire.segments[0])
+    return Run(python=wire.python, segment=wire.segments[0], silent=silent)

@@ -11,7 +11,7 @@ from schemas.failure import Failure
 from schemas.job import TraceJob
 from schemas.limits import Limits
 from schemas.trace_record import Determinism, TraceRecord
-from tracegen.attempts import Run, run_inputs
+from tracegen.attempts import Run, run_inputs, run_untraced
 from tracegen.determinism import Check, check_run
 from tracegen.families import Member, run_family
 from tracegen.records import outcome_row
@@ -66,6 +66,9 @@ class TraceRunner:
         if self.secondary is not None and self.check != "none":
             kinds = (True, False) if self.check == "full" else (True,)
             again = _family_runs(self.secondary, jobs, [(index, traced) for index in ran for traced in kinds])
+            for index, traced in again:
+                if not traced and runs[index, True].silent:
+                    again[index, False] = run_untraced(self.secondary, jobs[index], index=0, like=runs[index, True])
         return [self._member_row(job, index, runs[index, True], again) for index, job in enumerate(jobs)]
 
     def _member_row(self, job: TraceJob, index: int, run: Run, again: dict[Member, Run]) -> TraceRecord | Failure:
@@ -82,6 +85,9 @@ class TraceRunner:
         ran = [index for index in sorted(runs, reverse=True) if runs[index].refused is None]
         again = run_inputs(secondary, job, ran)
         plain = run_inputs(secondary, job, ran, traced=False) if self.check == "full" else {}
+        for index in plain:
+            if runs[index].silent:
+                plain[index] = run_untraced(secondary, job, index, like=runs[index])
         labels = dict.fromkeys(runs, Determinism("unchecked"))
         for index in ran:
             labels[index] = self._check_one(job, index, runs, again, plain)
@@ -96,7 +102,7 @@ class TraceRunner:
         # The other inputs of its process may have disturbed it: alone in its own, it shows what it is itself.
         runs[index] = run_inputs(self.primary, job, [index])[index]
         alone = run_inputs(self.secondary, job, [index])[index]
-        untraced = run_inputs(self.secondary, job, [index], traced=False)[index] if plain else None
+        untraced = run_untraced(self.secondary, job, index, like=runs[index]) if plain else None
         return check_run(runs[index], alone, untraced)
 
 

@@ -70,8 +70,6 @@ class Segment:
     node: str = ""
     """Of a test suite: the test's name."""
     phases: list[Phase] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-    """Types that were being asked for their text when the lines end, the innermost last; only if that was announced."""
     details: Details = field(default_factory=Details)
     """Of expressions and instructions."""
     texts: dict[int, dict[str, str]] = field(default_factory=dict)
@@ -180,8 +178,6 @@ def _take(segment: Segment, row: list[Any]) -> None:
         if kind not in ELISION_KINDS or kind in VIEW_ELISIONS:
             raise ValueError("unknown kind of elision")
         segment.elisions.append(Elision(kind, whole(event), whole(frame), _text(name), whole(count)))
-    elif tag == "A":
-        segment.asked.append(_text(row[1])) if row[1] else segment.asked.pop()
     elif tag == "P":
         _, when, before, outcome, detail = row
         segment.phases.append(Phase(_text(when), whole(before), _text(outcome), _text(detail)))

@@ -3,12 +3,14 @@
 import signal
 
 import pytest
-from jobs import make_job, run_row, small_limits
+from jobs import make_doctest, make_job, run_row, small_limits
 
 from sandboxes.api import JobOutcome, Pool
 from schemas.failure import Failure
 from schemas.trace_record import TraceRecord
+from tracegen.attempts import run_inputs
 from tracegen.crashes import crashing_types
+from tracegen.families import run_family
 from tracegen.runner import TraceRunner
 
 SOURCE = """
@@ -40,6 +42,10 @@ def f(x):
     raw.n = x
     raw.ready = True
     return x + 1
+
+def given():
+    raw = Raw()
+    return raw
 
 def two():
     inner = Other.Inner()
@@ -90,6 +96,19 @@ def test_a_repr_that_asks_another_goes_with_it(primary: Pool, secondary: Pool) -
     assert "<Holder (repr crashes) held=<Raw (repr crashes)>>" in values(row)
 
 
+@pytest.mark.parametrize("kind", ["function", "doctest"])
+def test_the_untraced_run_asks_what_the_traced_one_asked(primary: Pool, secondary: Pool, kind: str) -> None:
+    limits = small_limits()
+    if kind == "function":
+        (row,) = rows(primary, secondary, "given()")
+    else:
+        jobs = [make_doctest(SOURCE, f">>> given().n = {n}", "given", limits=limits) for n in (1, 2)]
+        row = TraceRunner(primary, secondary, "full").run_family(jobs)[0]
+    assert isinstance(row, TraceRecord)
+    assert (row.outcome.label, row.determinism.label) == ("returned", "verified"), row.determinism
+    assert "<Raw (repr crashes)>" in values(row)
+
+
 @pytest.mark.parametrize("call", ["own()", "own_repr()"])
 def test_a_programs_own_crash_is_a_record(primary: Pool, secondary: Pool, call: str) -> None:
     (row,) = rows(primary, secondary, call)
@@ -104,13 +123,26 @@ def test_a_crash_under_the_recorder_alone_is_no_record(primary: Pool) -> None:
     assert (row.reason, row.detail) == ("recorder_error", "signal 11 under the recorder, and none without it")
 
 
+def test_a_family_finds_its_members_types_itself(primary: Pool) -> None:
+    examples = (">>> given().n = 1", ">>> f(1)\n    2", ">>> own()", ">>> two()\n    2")
+    jobs = [make_doctest(SOURCE, one, "given", limits=small_limits()) for one in examples]
+    runs = run_family(primary, jobs, [(index, True) for index in range(4)])
+    raw, two = ("prog.Raw",), ("prog.Other.Inner", "prog.Other")
+    assert {member: run.silent for member, run in runs.items()} == {(0, True): raw, (1, True): raw, (3, True): two}
+    alone = [run_inputs(primary, job, [0])[0] for job in jobs]
+    assert [run.silent for run in alone] == [raw, raw, (), two]
+    for (index, _), run in runs.items():
+        assert run.segment is not None
+        assert run.segment == alone[index].segment
+
+
 def test_the_search_ends() -> None:
     asked: list[tuple[str, ...]] = []
 
     def run(silent: tuple[str, ...]) -> JobOutcome:
         asked.append(silent)
         lines = b'["H",2,"0","3.11"]\n["I",0]\n["A","other"]\n["A",""]\n["A","m.T%d"]\n' % len(silent)
-        return JobOutcome(status="killed", signal=11, result=lines)  # type: ignore[call-arg]
+        return JobOutcome(status="killed", signal=11, result=lines)
 
     found = crashing_types(run)
     assert found == tuple(f"m.T{number}" for number in range(8))

@@ -47,7 +47,7 @@ class Job:
         self.seconds: float = limits["wall_seconds"]
         self.limits = Limits(limits["max_events"], limits["max_bytes"], self.seconds)
         sizes = limits["value_characters"], limits["value_items"], limits["value_depth"]
-        self.renderer = ValueRenderer(*sizes, silent=frozenset(payload["silent"]))
+        self.renderer = ValueRenderer(*sizes)
         self.recorder_class = recorder_class(payload["granularity"], payload["expressions"])
         self.out = Stream(1, limits["output_bytes"])
         self.err = Stream(2, limits["output_bytes"])
@@ -60,8 +60,7 @@ class Job:
         """Run every input, and mark the end. Stops early where a thread is left that would disturb the next input."""
         self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
         self.wire.silence_forks()
-        if self.payload["announce"]:
-            guard.announce_to(lambda name: self.wire.write(encode("A", name)))
+        self._prepare()
         surroundings = Surroundings(self.payload["seed"])
         for index, item in enumerate(self.payload["inputs"]):
             self.wire.begin(index)
@@ -78,6 +77,12 @@ class Job:
             self.err.restore()
         self.wire.line("Z")
 
+    def _prepare(self) -> None:
+        """Do as the host, or the family, says about values whose ``__repr__`` kills the process."""
+        self.renderer.silent = frozenset(self.payload["silent"])
+        if self.payload["announce"]:
+            guard.announce_to(lambda name: self.wire.write(encode("A", name)))
+
     def load(self) -> ModuleType:
         """Execute the module for a family's members. Raises ``CannotTrace``."""
         self.program = Program(self.payload, self.renderer)
@@ -92,6 +97,7 @@ class Job:
             self.wire = WireWriter(channel.write)
             self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
             self.wire.silence_forks()
+            self._prepare()
             self.wire.begin(0)
             self._input(member["inputs"][0], module)
             if os.getpid() == self.process and threading.active_count() <= self.threads:

@@ -3,11 +3,12 @@
 A fork finds exactly what it would have found after executing the module itself: nothing that another member does
 reaches it. What comes to a regular end is passed on, one section per member:
 
-["M", position, bytes]       and so many bytes: the lines of a job with that member alone
+["M", position, bytes, [type]]    and so many bytes: the lines of a job with that member alone; types that were not asked
 
-A member that dies or hangs is passed on as nothing, and the host runs it by itself, where the sandbox tells how it
-ended. So are all, where the module cannot be forked: it has started threads, opened files or mapped shared memory. So
-are the rest, where a member left a process behind.
+A member that the ``__repr__`` of a value killed is run again without asking that type (``crashes``). One that dies
+otherwise, or hangs, is passed on as nothing, and the host runs it by itself, where the sandbox tells how it ended. So
+are all, where the module cannot be forked: it has started threads, opened files or mapped shared memory. So are the
+rest, where a member left a process behind.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import time
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from .crashes import prepare_again
 from .entropy import entropy
 from .program import CannotTrace
 from .surroundings import Surroundings
@@ -54,6 +56,8 @@ class Family:
         self.folder = os.getcwd()
         self.written = 0
         self.random: Tuple[Any, ...] = ()
+        self.again = False
+        """Whether the member that ran last is to run once more, after a crash."""
 
     def run(self) -> Optional[Member]:
         """Execute the module and run the members, as far as that goes.
@@ -80,13 +84,16 @@ class Family:
         self.random = random.getstate(), entropy.state()
         for stream in (job.out, job.err):
             stream.keep()
-        for position, member in enumerate(self.members):
+        waiting = list(range(len(self.members)))
+        while waiting:
             job.channel.set_deadline(job.seconds + 3 * GRACE)
-            channel = self._member(position)
+            channel = self._member(waiting[0])
             if channel is not None:
-                return member, module, channel
+                return self.members[waiting[0]], module, channel
             if self.written > ROOM or not self._buried() or not self._tidy():
                 break
+            if not self.again:
+                del waiting[0]
         return None
 
     def _refuse(self, error: CannotTrace) -> None:
@@ -99,7 +106,7 @@ class Family:
         wire.line("Z")
         text = b"".join(lines)
         for position in range(len(self.members)):
-            self.job.channel.write(encode("M", position, len(text)) + text)
+            self.job.channel.write(encode("M", position, len(text), []) + text)
 
     def _member(self, position: int) -> Any:
         """Fork, and pass on what the fork wrote; in the fork, return its channel."""
@@ -108,7 +115,11 @@ class Family:
         if not pid:
             return self._become(file)
         try:
-            if self._wait(pid) == 0:
+            status = self._wait(pid)
+            member = self.members[position]
+            lines = os.pread(file, os.fstat(file).st_size, 0) if member["announce"] else b""
+            self.again = prepare_again(member, status, lines)
+            if status == 0 and not self.again:
                 self._pass_on(position, file)
         finally:
             os.close(file)
@@ -156,7 +167,7 @@ class Family:
     def _pass_on(self, position: int, file: int) -> None:
         size = os.fstat(file).st_size
         self.written += size
-        self.job.channel.write(encode("M", position, size))
+        self.job.channel.write(encode("M", position, size, self.members[position]["silent"]))
         for offset in range(0, size, _PIECE):
             self.job.channel.write(os.pread(file, min(_PIECE, size - offset), offset))
 

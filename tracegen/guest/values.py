@@ -6,7 +6,7 @@ Built-ins are walked by their own structure (``builtins_text``), other types thr
 
 from __future__ import annotations
 
-from typing import Any, Callable, Collection, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Optional, Tuple
 
 from . import digests
 from .builtins_text import BUILTINS
@@ -24,10 +24,8 @@ class ValueRenderer:
     ``items`` bounds each container, ``depth`` the nesting. Not thread-safe: one renderer per event loop.
     """
 
-    def __init__(
-        self, characters: int = 10_000, items: int = 1_000, depth: int = 20, silent: Collection[str] = ()
-    ) -> None:
-        self.silent = silent
+    def __init__(self, characters: int = 10_000, items: int = 1_000, depth: int = 20) -> None:
+        self.silent: FrozenSet[str] = frozenset()
         """Types whose ``__repr__`` kills the process, by module and name: their values show their attributes."""
         self.characters = characters
         self.items = items

@@ -14,8 +14,8 @@
                                                       a code's instructions; null for a place that is not known
 ["o", frame, line, {set}, [deleted], offset]          an event before an instruction; ``offset`` as text
 ["X", kind, event, frame, name, count]                an elision after event number ``event``
-["A", type]                                           a value is asked for its text, or (empty) has answered; only
-                                                      where a crash is looked for
+["A", type]                                           a value is asked for its text, or (empty) has answered: only
+                                                      in runs that look for a crash, which become no record
 ["E", label, exit_code, final, [[source, want, got, matched]], [text, cut, escaped], [text, cut, escaped]]
                                                       an input ends: expectations, stdout, stderr
 ["!", reason, detail]                                 an input ends: it cannot be traced
