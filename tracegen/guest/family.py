@@ -3,7 +3,7 @@
 A fork finds exactly what it would have found after executing the module itself: nothing that another member does
 reaches it. What comes to a regular end is passed on, one section per member:
 
-["M", position, bytes, [type]]    and so many bytes: the lines of a job with that member alone; types that were not asked
+["M", position, bytes, [type]]    and so many bytes: the lines of a job with that member alone; types not asked
 
 A member that the ``__repr__`` of a value killed is run again without asking that type (``crashes``). One that dies
 otherwise, or hangs, is passed on as nothing, and the host runs it by itself, where the sandbox tells how it ended. So
