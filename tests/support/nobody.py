@@ -12,7 +12,7 @@ USER = 65534
 CHECKOUT = Path(__file__).parents[2]
 
 
-def run_as_nobody(script: str, *arguments: str, home: Path, setup: str = "") -> str:
+def run_as_nobody(script: str, *arguments: str, home: Path, setup: str = "", seconds: int = 120) -> str:
     """Return what the script printed; ``setup`` is shell text that root runs before it gives up its rights."""
     home.chmod(0o755)
     cache = home / "cache"
@@ -27,7 +27,9 @@ def run_as_nobody(script: str, *arguments: str, home: Path, setup: str = "") -> 
     }
     drop = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "env", reachable_python(), "-c", script]
     command = ["sh", "-c", f'{setup}\nexec "$@"', "sh", *drop, *arguments]
-    done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env=environment, cwd="/", capture_output=True, text=True, timeout=seconds, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
