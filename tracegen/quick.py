@@ -16,6 +16,7 @@ from tracegen.chunks import merged
 from tracegen.guest.codes import CodeTable
 from tracegen.guest.recorder import Limits as RecorderLimits
 from tracegen.guest.recorder import Recorder
+from tracegen.guest.regions import regions
 from tracegen.guest.sources import SourceFile
 from tracegen.guest.values import ValueRenderer
 from tracegen.guest.version import RECORDER_VERSION, WIRE_VERSION
@@ -83,7 +84,7 @@ class _Session:
         self.files: dict[str, SourceFile | None] = {}
         self.renderer = ValueRenderer(self.limits.value_characters, self.limits.value_items, self.limits.value_depth)
         wire = WireWriter(self.lines.append)
-        wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
+        wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version(), regions())
         wire.begin(0)
         limits = RecorderLimits(self.limits.max_events, self.limits.max_bytes, None)
         self.recorder = Recorder(wire, CodeTable(wire, self._file_of), self.renderer, limits, self._on_limit)

@@ -17,8 +17,10 @@ from schemas.trace_record import (
     Output,
     SourceChunk,
 )
+from tracegen.addresses import Region, without_addresses
 from tracegen.guest.version import WIRE_VERSION
-from tracegen.guest.wire import EVENTS, SHORTEST_PATCHED
+from tracegen.guest.wire import EVENTS
+from tracegen.patches import Patches
 from tracegen.wire_details import Details, whole
 
 
@@ -59,7 +61,7 @@ class Segment:
     index: int
     """Position in the payload's inputs."""
     raw: bytes = b""
-    """The lines themselves: equal bytes are equal runs."""
+    """The lines themselves, without addresses: equal bytes are equal runs."""
     ended: Ending | Refusal | None = None
     """``None`` if the process died first."""
     sources: list[SourceChunk] = field(default_factory=list)
@@ -72,8 +74,7 @@ class Segment:
     phases: list[Phase] = field(default_factory=list)
     details: Details = field(default_factory=Details)
     """Of expressions and instructions."""
-    texts: dict[int, dict[str, str]] = field(default_factory=dict)
-    """Per frame, the last long text of each name: what a patch is of."""
+    patches: Patches = field(default_factory=Patches, compare=False)
 
 
 @dataclass(slots=True)
@@ -104,7 +105,16 @@ def parse_result(data: bytes) -> WireResult:
     complete = lines[-1] == b'["Z"]'
     body = lines[1:-1] if complete else lines[1:]
     planned = _planned(body.pop(0)) if body and body[0].startswith(b'["L"') else None
-    return WireResult(str(header[2]), str(header[3]), list(_segments(body)), complete, planned)
+    return WireResult(str(header[2]), str(header[3]), list(_segments(body, _regions(header))), complete, planned)
+
+
+def _regions(header: list[Any]) -> list[Region]:
+    if len(header) != 5 or not isinstance(header[4], list):
+        raise WireError("the header line does not say where the process keeps its objects")
+    try:
+        return [(whole(first), whole(end)) for first, end in header[4]]
+    except (TypeError, ValueError) as error:
+        raise WireError(f"malformed regions of memory: {error}") from error
 
 
 def _planned(line: bytes) -> tuple[str, ...]:
@@ -114,21 +124,21 @@ def _planned(line: bytes) -> tuple[str, ...]:
     return tuple(row[1])
 
 
-def _segments(lines: list[bytes]) -> Iterator[Segment]:
+def _segments(lines: list[bytes], regions: list[Region]) -> Iterator[Segment]:
     current: list[bytes] = []
     for line in [*lines, b'["I"']:
         if line.startswith(b'["I"') and current:
-            yield _segment(current)
+            yield _segment(current[0], without_addresses(current[1:], regions))
             current = []
         current.append(line)
 
 
-def _segment(lines: list[bytes]) -> Segment:
-    first = _decode(lines[0])
+def _segment(head: bytes, lines: list[bytes]) -> Segment:
+    first = _decode(head)
     if first[0] != "I":
-        raise WireError(f"line outside an input: {lines[0][:80]!r}")
-    segment = Segment(index=int(first[1]), node=str(first[2]) if len(first) > 2 else "", raw=b"\n".join(lines[1:]))
-    for line in lines[1:]:
+        raise WireError(f"line outside an input: {head[:80]!r}")
+    segment = Segment(index=int(first[1]), node=str(first[2]) if len(first) > 2 else "", raw=b"\n".join(lines))
+    for line in lines:
         if segment.ended is not None:
             raise WireError(f"line after the end of an input: {line[:80]!r}")
         try:
@@ -190,7 +200,7 @@ def _event(segment: Segment, row: list[Any]) -> Event:
     tag, frame, line = row[:3]
     if len(row) > 6:
         raise ValueError("too many fields")
-    changed = _changed(segment, frame, row[3]) if len(row) > 3 else {}
+    changed = segment.patches.resolve(frame, row[3]) if len(row) > 3 else {}
     deleted: list[str] = row[4] if len(row) > 4 else []
     value: str | None = row[5] if len(row) > 5 else None
     if type(value) is not str and value is not None:
@@ -204,22 +214,6 @@ def _of_known_frame(segment: Segment, event: Event) -> Event:
     if not 1 <= whole(event.frame) <= len(segment.frames):
         raise ValueError("no such frame")
     return event
-
-
-def _changed(segment: Segment, frame: int, row: dict[str, Any]) -> dict[str, str]:
-    texts = segment.texts.setdefault(frame, {})
-    changed = {name: _patched(texts.get(name, ""), text) for name, text in row.items()}
-    texts.update((name, text) for name, text in changed.items() if len(text) >= SHORTEST_PATCHED)
-    return changed
-
-
-def _patched(old: str, text: Any) -> str:
-    if type(text) is str:
-        return text
-    start, end, middle = text
-    if not 0 <= whole(start) <= len(old) - whole(end) or end < 0:
-        raise ValueError("a patch reaches beyond the text that it is of")
-    return old[:start] + _text(middle) + old[len(old) - end :]
 
 
 def _ending(row: list[Any]) -> Ending | Refusal:

@@ -17,7 +17,7 @@ def lines(*rows: Sequence[object]) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-HEAD = ["H", WIRE_VERSION, "0", "3.11.7"]
+HEAD = ["H", WIRE_VERSION, "0", "3.11.7", []]
 START = [["I", 0], ["C", "p.py", "f", 1, 1, []], ["F", 1, 0, 0, 0], ["c", 1, 1, {"x": "1"}]]
 END = ["E", "returned", None, "1", [["f()", "1", "1", True]], ["out", 0, False], ["", 0, False]]
 

@@ -20,6 +20,7 @@ from .opcode_events import OpcodeRecorder
 from .output import Stream
 from .program import CannotTrace, Ended, Program, describe, same_output
 from .recorder import Limits, Recorder
+from .regions import regions
 from .surroundings import Surroundings
 from .values import ValueRenderer
 from .version import RECORDER_VERSION, WIRE_VERSION
@@ -58,7 +59,7 @@ class Job:
 
     def run(self) -> None:
         """Run every input, and mark the end. Stops early where a thread is left that would disturb the next input."""
-        self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
+        self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version(), regions())
         self.wire.silence_forks()
         self._prepare()
         surroundings = Surroundings(self.payload["seed"])
@@ -95,7 +96,7 @@ class Job:
             self.payload.update(member)  # the program reads the same dictionary
             self.channel, self.process = channel, os.getpid()
             self.wire = WireWriter(channel.write)
-            self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
+            self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version(), regions())
             self.wire.silence_forks()
             self._prepare()
             self.wire.begin(0)

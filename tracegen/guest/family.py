@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 from .crashes import prepare_again
 from .entropy import entropy
 from .program import CannotTrace
+from .regions import regions
 from .surroundings import Surroundings
 from .version import RECORDER_VERSION, WIRE_VERSION
 from .wire import WireWriter, encode
@@ -100,7 +101,7 @@ class Family:
         """Tell of every member what the module's execution came to."""
         lines: List[bytes] = []
         wire = WireWriter(lines.append)
-        wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
+        wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version(), regions())
         wire.begin(0)
         wire.line("!", error.reason, str(error))
         wire.line("Z")

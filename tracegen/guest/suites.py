@@ -24,6 +24,7 @@ from .entropy import seed_entropy
 from .entry import GRACE
 from .program import describe
 from .recorder import Limits, Recorder
+from .regions import regions
 from .suite_files import SuiteFiles
 from .values import ValueRenderer, clean
 from .version import RECORDER_VERSION, WIRE_VERSION
@@ -163,7 +164,7 @@ class Suite:
 
     def run(self) -> None:
         """Run pytest in the suite's folder. Raises ``ImportError`` where it is not installed."""
-        self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version())
+        self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version(), regions())
         self.wire.silence_forks()
         rivals.watch()
         pytest = importlib.import_module("pytest")

@@ -1,7 +1,7 @@
 """Versions that travel with every record."""
 
-RECORDER_VERSION = "0.3.1"
+RECORDER_VERSION = "0.4.0"
 """Part of every job's id: moves with any change of events or values."""
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 """Of the lines between recorder and host; the host refuses any other."""

@@ -1,6 +1,7 @@
 """The lines that the recorder writes and the host reads: one JSON array each, ASCII, tag first.
 
-["H", wire_version, recorder_version, python]        once, first
+["H", wire_version, recorder_version, python, [[first, end]]]
+                                                      once, first; where objects lie, so that addresses can be told
 ["I", index]                                          an input begins; everything to the next "I" belongs to it
 ["S", path, first_line, text]                         source lines of code that is about to run
 ["C", path, name, first_line, def_line, [flags]]      a code object; numbered from 0 within the input
