@@ -8,15 +8,15 @@ import signal
 import stat
 import sys
 import time
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PATIENCE_SECONDS = 2.0
 
-KillAll = Callable[[], List[int]]
-"""Kills once and returns the pids that were alive before."""
+KillAll = Callable[[], Tuple[List[int], bool]]
+"""Kills once; returns the pids that were alive before, and whether dead ones wait for another process to bury them."""
 
 
 def adopt_orphans() -> None:
@@ -58,14 +58,17 @@ def kill_group(leader: int) -> None:
 
 
 def sweep(uid: Optional[int]) -> int:
-    """Kill what a job left behind by ``uid``, or by descent where jobs have none; return how many stayed."""
+    """Kill what a job left behind by ``uid``, or by descent where jobs have none; return how many stayed.
+
+    The dead count too until they are buried: as long, the next job's forks may be refused.
+    """
     alone = _kill_everyone if os.getpid() == 1 else _kill_descendants
     kill: KillAll = alone if uid is None else functools.partial(_kill_uid, uid)
     end = time.monotonic() + _PATIENCE_SECONDS
     while True:
         _reap()
-        alive = kill()
-        if not alive or time.monotonic() > end:
+        alive, unburied = kill()
+        if not (alive or unburied) or time.monotonic() > end:
             return len(alive)
         time.sleep(0.001)
 
@@ -78,21 +81,21 @@ def _reap() -> None:
         pass
 
 
-def _kill_descendants() -> List[int]:
+def _kill_descendants() -> Tuple[List[int], bool]:
     # Orphans became this process's children (adopt_orphans); theirs do when they die, so the caller repeats.
     children = _children()
     for pid in children:
         os.kill(pid, signal.SIGKILL)  # not yet waited for, so the pid cannot be another process's
-    return children
+    return children, False
 
 
-def _kill_everyone() -> List[int]:
+def _kill_everyone() -> Tuple[List[int], bool]:
     """Kill, as the first process of a pid namespace, all others in it at one stroke."""
-    alive = [pid for pid in _pids() if pid != 1 and _real_uid(pid) >= 0]
+    alive = [pid for pid in _pids() if pid != 1 and _owner(pid)[1]]
     if alive:
         with contextlib.suppress(ProcessLookupError):  # they have just died
             os.kill(-1, signal.SIGKILL)
-    return alive
+    return alive, False
 
 
 def _children() -> List[int]:
@@ -103,9 +106,10 @@ def _children() -> List[int]:
         return []  # no Linux: the process group was killed, more is not known
 
 
-def _kill_uid(uid: int) -> List[int]:
+def _kill_uid(uid: int) -> Tuple[List[int], bool]:
     ours = (1, os.getpid())  # the init process and the server: never a job's, whoever they run as
-    alive = [pid for pid in _pids() if pid not in ours and _real_uid(pid) == uid]
+    owners = [(pid, *_owner(pid)) for pid in _pids() if pid not in ours]
+    alive = [pid for pid, owner, lives in owners if owner == uid and lives]
     if alive:
         killer = os.fork()
         if not killer:
@@ -116,20 +120,21 @@ def _kill_uid(uid: int) -> List[int]:
             finally:
                 os._exit(0)
         os.waitpid(killer, 0)
-    return alive
+    return alive, any(owner == uid and not lives for _, owner, lives in owners)
 
 
 def _pids() -> List[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _real_uid(pid: int) -> int:
+def _owner(pid: int) -> Tuple[int, bool]:
+    """Return a process's real uid, and whether it is alive; -1 if it is gone."""
     try:
         with open("/proc/%d/status" % pid) as file:
             fields = dict(line.split(":", 1) for line in file if ":" in line)
     except (FileNotFoundError, ProcessLookupError):
-        return -1
-    return -1 if fields["State"].split()[0] in "ZX" else int(fields["Uid"].split()[0])
+        return -1, False
+    return int(fields["Uid"].split()[0]), fields["State"].split()[0] not in "ZX"
 
 
 def remove_tree(path: str) -> bool:

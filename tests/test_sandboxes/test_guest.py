@@ -2,6 +2,8 @@
 
 import ast
 import io
+import os
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -31,6 +33,35 @@ def test_jobs_run_under_every_python(spec: PoolSpec, python: Interpreter) -> Non
         assert left.exit_code == 0
         assert says(pool, "[e for e in sys.path if e in ('', os.getcwd())]", "import os, sys") == "[]"
         assert pool.statistics.sandboxes_started == 1
+
+
+BURIED_LATE = """
+import os, time
+from sandboxes.guest.process import sweep
+from pathlib import Path
+dead, told = os.pipe()
+keeper = os.fork()
+if not keeper:
+    child = os.fork()
+    if not child:
+        os.setresuid(54321, 54321, 54321)
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    os.write(told, b"%d" % child)
+    time.sleep(0.3)
+    os.waitpid(child, 0)
+    time.sleep(60)
+child = int(os.read(dead, 20))
+print(Path("/proc/%d/stat" % child).read_text().split()[2], sweep(54321), Path("/proc/%d" % child).exists())
+os.kill(keeper, 9)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_sweep_ends_when_the_dead_are_buried() -> None:
+    """As long as the init process has not done so, they count, and the next job's forks may be refused."""
+    done = subprocess.run([sys.executable, "-c", BURIED_LATE], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "Z 0 False\n"
 
 
 def test_the_guest_imports_the_standard_library_only() -> None:
