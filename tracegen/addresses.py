@@ -16,6 +16,8 @@ from tracegen.patches import Patches
 Region = tuple[int, int]
 
 _ADDRESS: Final = re.compile(r"(?<![0-9.])[0-9]{14,15}(?![0-9]|\.[0-9])|\b(?:0[xX])?[0-9a-fA-F]{12}\b")
+_SET: Final = re.compile(r"(?<=[{ ])<id [0-9]+>(?:, <id [0-9]+>)+(?=})")
+"""The addresses of a set, which was written in their order."""
 _SUSPECT: Final = re.compile(rb"[0-9a-fA-F]{12}")
 _ALIGNED: Final = 16
 _HEXADECIMAL: Final = 12
@@ -34,13 +36,18 @@ class Addresses:
 
     def text(self, text: str) -> str:
         """Return a text without addresses."""
-        return _ADDRESS.sub(self._named, text)
+        named = _ADDRESS.sub(self._named, text)
+        return named if named is text else _SET.sub(_in_order, named)
 
     def _named(self, match: re.Match[str]) -> str:
         number = int(match[0]) if match[0].isdecimal() and len(match[0]) > _HEXADECIMAL else int(match[0], 16)
         if number % _ALIGNED or not any(first <= number < end for first, end in self._regions):
             return match[0]
         return f"<id {self._numbers.setdefault(number, len(self._numbers) + 1)}>"
+
+
+def _in_order(match: re.Match[str]) -> str:
+    return ", ".join(sorted(match[0].split(", "), key=lambda name: int(name[4:-1])))
 
 
 def without_addresses(lines: list[bytes], regions: Sequence[Region]) -> list[bytes]:

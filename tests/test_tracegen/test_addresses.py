@@ -101,6 +101,15 @@ def test_equal_ones_stay_equal_and_order_counts(numbers: list[int], form: str) -
     ]
 
 
+@given(st.lists(addresses_in, min_size=2, max_size=5, unique=True), st.sampled_from(["{%s}", "{1, 2, %s}", "f({%s})"]))
+def test_sets_are_in_order_of_their_names(numbers: list[int], form: str) -> None:
+    told = Addresses([REGION])
+    told.text(" ".join(map(str, numbers)))
+    names = ", ".join(f"<id {number}>" for number in range(1, len(numbers) + 1))
+    assert told.text(form % ", ".join(map(str, sorted(numbers)))) == form % names
+    assert told.text(f"[{numbers[1]}, {numbers[0]}]") == "[<id 2>, <id 1>]"
+
+
 @pytest.mark.parametrize(
     "text",
     [
