@@ -120,17 +120,10 @@ def full_name(kind: type) -> str:
     return "%s.%s" % (module, name) if type(module) is str else str(name)
 
 
-def call(function: Callable[[Any], Any], value: Any) -> Called:
+def call(function: Callable[[Any], Any], value: Any, announced: bool = False) -> Called:
     """Return what ``function(value)`` gave; never raises. The event in which it happens ends with ``alarm.release``."""
-    for write in _announce:
-        write(full_name(type(value)))
-    called = _call(function, value)
-    for write in _announce:
-        write("")
-    return called
-
-
-def _call(function: Callable[[Any], Any], value: Any) -> Called:
+    if _announce and not announced:
+        return _announced(function, value)
     sink = _Discard()
     streams = sys.stdout, sys.stderr
     around, now = alarm.since, time.monotonic()
@@ -154,6 +147,15 @@ def _call(function: Callable[[Any], Any], value: Any) -> Called:
     if not isinstance(text, str):
         return Called(None, "returned no str", sink.used)
     return Called(str.__str__(text), "", sink.used)
+
+
+def _announced(function: Callable[[Any], Any], value: Any) -> Called:
+    for write in _announce:
+        write(full_name(type(value)))
+    called = call(function, value, announced=True)
+    for write in _announce:
+        write("")
+    return called
 
 
 class _Layout(NamedTuple):
