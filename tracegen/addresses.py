@@ -80,7 +80,7 @@ def _line(line: bytes, addresses: Addresses, patches: Patches) -> bytes:
             row[-1] = addresses.text(row[-1])
         else:
             return line
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError):
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError):
         return line
     return encode(*row)[:-1]
 

@@ -151,7 +151,7 @@ def _segment(head: bytes, lines: list[bytes]) -> Segment:
 def _decode(line: bytes) -> list[Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WireError(f"line is not JSON: {line[:80]!r}") from error
     if not isinstance(row, list) or not row or not isinstance(row[0], str):
         raise WireError(f"line is not an array with a tag: {line[:80]!r}")

@@ -11,6 +11,7 @@ from schemas.trace_record import TraceRecord
 from tracegen.attempts import run_inputs
 from tracegen.crashes import crashing_types
 from tracegen.families import run_family
+from tracegen.guest.crashes import last_asked, prepare_again
 from tracegen.runner import TraceRunner
 
 SOURCE = """
@@ -134,6 +135,19 @@ def test_a_family_finds_its_members_types_itself(primary: Pool) -> None:
     for (index, _), run in runs.items():
         assert run.segment is not None
         assert run.segment == alone[index].segment
+
+
+@pytest.mark.parametrize("forged", [b'["A"', b'["A","a","b"]', b'["A",""]', b'["A",1]', b'["A",' + b"[" * 10**5])
+def test_forged_announcements_tell_of_no_type(forged: bytes) -> None:
+    assert last_asked(forged + b"\n") == ""
+
+
+def test_a_crash_that_does_not_come_again_leaves_the_member_to_the_host() -> None:
+    member = {"announce": False, "silent": []}
+    assert prepare_again(member, signal.SIGSEGV, b"")
+    assert member == {"announce": True, "silent": []}
+    assert not prepare_again(member, 0, b"")
+    assert member == {"announce": False, "silent": []}
 
 
 def test_the_search_ends() -> None:

@@ -47,6 +47,10 @@ def test_a_cut_line_at_the_end_is_dropped() -> None:
     [
         [["I", 0]],
         [["H", WIRE_VERSION + 1, "0", "3"]],
+        [HEAD[:4]],
+        [[*HEAD[:4], [[1]]]],
+        [[*HEAD[:4], [["1", 2]]]],
+        [HEAD, *START, ["A", "m.T"]],
         [HEAD, ["l", 1, 1]],
         [HEAD, *START, ["?", 1]],
         [HEAD, *START, ["l", 2, 1]],
@@ -97,3 +101,9 @@ def test_patches_give_the_text_back(start: str, end: str, one: str, two: str) ->
 def test_a_patch_is_small() -> None:
     old = str(list(range(1000)))
     assert patch(old, old.replace(" 500,", " 501,")) == [2393, 2496, "1"]
+
+
+def test_lines_nested_too_deep_are_no_wire() -> None:
+    head = lines([*HEAD[:4], [[0, 2**47]]], ["I", 0])
+    with pytest.raises(WireError, match="not JSON"):
+        parse_result(head + b'["l",140000000000000,' + b"[" * 10**5 + b"\n")

@@ -15,13 +15,16 @@ _TAG = b'["A",'
 
 
 def last_asked(lines: bytes) -> str:
-    """Return the type that was being asked when the lines end, the innermost; empty if none was."""
+    """Return the type that was being asked when the lines end, the innermost; empty if none was, or by forgery."""
     asked: List[str] = []
     for line in lines.split(b"\n")[:-1]:
         if line.startswith(_TAG):
-            name = json.loads(line)[1]
-            asked.append(name) if name else asked.pop()
-    return asked[-1] if asked else ""
+            try:
+                _, name = json.loads(line)
+                asked.append(name) if name else asked.pop()
+            except (ValueError, TypeError, IndexError, RecursionError):
+                return ""
+    return asked[-1] if asked and type(asked[-1]) is str else ""
 
 
 def prepare_again(member: Dict[str, Any], status: int, lines: bytes) -> bool:

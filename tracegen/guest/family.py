@@ -118,9 +118,10 @@ class Family:
         try:
             status = self._wait(pid)
             member = self.members[position]
-            lines = os.pread(file, os.fstat(file).st_size, 0) if member["announce"] else b""
+            announced: bool = member["announce"]
+            lines = os.pread(file, os.fstat(file).st_size, 0) if announced else b""
             self.again = prepare_again(member, status, lines)
-            if status == 0 and not self.again:
+            if status == 0 and not announced:
                 self._pass_on(position, file)
         finally:
             os.close(file)
