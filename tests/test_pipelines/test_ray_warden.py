@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fault_runs import until
+
 from pipelines import ray_warden
 
 WAITS = "import sys, time; open(sys.argv[1], 'w').close(); held = open(sys.argv[1]); print(flush=True); time.sleep(60)"
@@ -44,6 +46,12 @@ def test_agents_are_found_by_their_drivers_session_though_nobody_told_of_it(tmp_
 
 
 def test_a_mark_in_the_environment_is_enough() -> None:
-    with subprocess.Popen(["sleep", "60"], env={**os.environ, "MARK": "of-one"}) as marked:
-        assert marked.pid in ray_warden.members(b"MARK=of-one", DRIVER)
-        marked.kill()
+    # It says when it runs: just after the start of a program its environment is not there to be read yet.
+    command = ["sh", "-c", "echo; exec sleep 60"]
+    with subprocess.Popen(command, env={**os.environ, "MARK": "of-one"}, stdout=subprocess.PIPE) as marked:
+        assert marked.stdout is not None
+        marked.stdout.readline()
+        try:
+            assert until(lambda: marked.pid in ray_warden.members(b"MARK=of-one", DRIVER), 10)
+        finally:
+            marked.kill()
