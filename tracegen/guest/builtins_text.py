@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Tuple
 
 from . import digests
+from .stillness import SUBSCRIPT
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
@@ -270,6 +271,7 @@ def ordered_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
 
 def defaultdict_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render a defaultdict with its factory."""
+    renderer.loud |= SUBSCRIPT
 
     def body() -> str:
         factory = renderer.walk(value.default_factory, depth + 1)

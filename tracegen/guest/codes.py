@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from .opcodes import GENERATOR_LIKE, OPTIMIZED, is_return, is_yield
 from .shadows import shadows, unreadable
 from .sources import Chunk, SourceFile
+from .stillness import Line, makes_iterators, still_lines
 from .wire import WireWriter, encode, quoted
 
 UNBOUND = object()
@@ -34,11 +35,13 @@ class CodeInfo:
         "code",
         "generator",
         "index",
+        "iterators",
         "module",
         "names",
         "order",
         "row",
         "shadows",
+        "still",
         "unbound",
         "whole",
     )
@@ -57,6 +60,8 @@ class CodeInfo:
         self.shadows = shadows(code)
         self.whole = self.names is not None and not self.shadows and len(self.names) == _count(code)
         """Whether ``f_locals`` holds the names that are shown and no others, if nobody put some there."""
+        self.still: Dict[Optional[int], Line] = still_lines(code) if self.whole else {}
+        self.iterators = makes_iterators(code)
         self._ops = code.co_code  # a copy at every access from 3.11 on
         self._keys: Dict[str, str] = {name: quoted(name) + ":" for name in self.names or ()}
 

@@ -5,6 +5,7 @@ The hot path: ``receive`` and ``write`` run at every event of every recorded fra
 
 from __future__ import annotations
 
+from _thread import _count as threads  # type: ignore[attr-defined]
 from types import FrameType, MethodType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, cast
 
@@ -16,6 +17,7 @@ from .nodes import SNAPSHOTS, Bare, Items
 from .opcodes import is_internal_stop, yielded
 from .snapshots import immutable, take
 from .splices import splice
+from .stillness import IN_PLACE
 from .types_text import bare_text
 from .wire import SHORTEST_PATCHED, quoted, quoted_patch
 
@@ -45,7 +47,7 @@ def state_of(function: Any) -> Optional[FrameState]:
 class FrameState:
     """A frame's trace function is its ``receive``. The interpreter keeps it, so that a resumed generator finds it."""
 
-    __slots__ = ("_line", "info", "marks", "recorder", "stack", "texts", "uid", "unwinding")
+    __slots__ = ("_line", "epoch", "info", "line", "marks", "recorder", "stack", "texts", "uid", "unwinding")
 
     def __init__(self, recorder: Recorder, uid: int, info: CodeInfo, stack: List[int]) -> None:
         self.recorder = recorder
@@ -56,6 +58,10 @@ class FrameState:
         self.texts: Dict[str, str] = {}
         self.marks: Dict[str, Any] = info.unbound.copy()
         """What a name's value is known by: an immutable one by itself, others by a snapshot or not at all."""
+        self.line: Optional[int] = None
+        """The line of the last event, whose instructions run until the next; ``None`` if others ran besides."""
+        self.epoch = -1
+        """The recorder's epoch when the values were looked at: nothing has changed them within it."""
         self.unwinding = False
         """Whether the last event was an exception of the program's."""
 
@@ -110,24 +116,33 @@ class FrameState:
         if (recorder.countdown < 0 or wire.bytes >= recorder.most_bytes) and recorder.met_limit():
             return
         marks = self.marks
-        changed = _NOTHING
+        changed: Optional[List[Tuple[str, Any]]] = None
+        now: Any = _NOTHING
         info = self.info
-        now: Any = None
-        try:
-            now = frame.f_locals.items() if info.whole else info.visible(frame).items()
-            for name, item in now:
-                mark = marks[name]
-                if mark is item or (type(mark) in SNAPSHOTS and mark.unchanged(item)):
-                    continue
-                changed = [*changed, (name, item)]
-        except (KeyError, RuntimeError):  # names that the code does not have; a dict that another thread fills
-            now = info.visible(frame).items()
-            changed = [pair for pair in now if not self._known(*pair)]
+        still = info.still.get(self.line)
+        if still is None or still[0] & recorder.loud or threads():
+            recorder.epoch += 1
+        elif self.epoch == recorder.epoch:
+            changed = self._bound(frame, *still) if still[1] else _NOTHING
+        if changed is None:
+            changed = _NOTHING
+            try:
+                now = frame.f_locals.items() if info.whole else info.visible(frame).items()
+                for name, item in now:
+                    mark = marks[name]
+                    if mark is item or (type(mark) in SNAPSHOTS and mark.unchanged(item)):
+                        continue
+                    changed = [*changed, (name, item)]
+            except (KeyError, RuntimeError):  # names that the code does not have; a dict that another thread fills
+                now = info.visible(frame).items()
+                changed = [pair for pair in now if not self._known(*pair)]
+        line = frame.f_lineno
         # A module's frame is entered on line 0 from 3.11 on.
-        row = f"{row}{frame.f_lineno or 1}"
+        row = f"{row}{line or 1}"
         found = _NO_LOOKS
-        if changed or len(now) != len(self.texts):
+        if changed or (now is not _NOTHING and len(now) != len(self.texts)):
             text, found, deleted = self.changes(changed, now)
+            recorder.loud |= recorder.renderer.loud
             row += _tail(text, deleted, value) if deleted or value is not None or not text else f",{{{text}}}]\n"
         else:
             deleted = ()
@@ -143,13 +158,31 @@ class FrameState:
         for name, text, mark in found:
             marks[name] = mark
             self.texts[name] = text
+        self.line = line
+        self.epoch = recorder.epoch
+
+    def _bound(self, frame: FrameType, marks: int, names: Tuple[str, ...]) -> Optional[List[Tuple[str, Any]]]:
+        """Return which of the names that a still line can have bound have changed; ``None`` to look at everything."""
+        changed = []
+        found = frame.f_locals
+        for name in names:
+            try:
+                item = found[name]
+            except KeyError:
+                return None
+            if marks & IN_PLACE and not immutable(item):
+                self.recorder.epoch += 1
+                return None
+            if not self._known(name, item):
+                changed.append((name, item))
+        return changed
 
     def _known(self, name: str, value: Any) -> bool:
         mark = self.marks.get(name, NEW)
         return mark is value or (type(mark) in SNAPSHOTS and mark.unchanged(value))
 
     def changes(self, found: List[Tuple[str, Any]], now: Any) -> Changes:
-        """Return what changed since the last event; renders only the values ``found``."""
+        """Return what changed since the last event; renders only the values ``found``, ``now`` being all or unknown."""
         texts, info = self.texts, self.info
         looks: List[Tuple[str, str, Any]] = []
         row = ""
@@ -175,7 +208,7 @@ class FrameState:
             else:
                 row += quoted(text) if len(text) < SHORTEST_PATCHED else quoted_patch(old, text)
         deleted: Tuple[str, ...] = ()
-        if len(now) != len(texts) + fresh:
+        if now is not _NOTHING and len(now) != len(texts) + fresh:
             bound = dict(now)
             deleted = tuple([name for name in texts if name not in bound])
         return row, looks, deleted

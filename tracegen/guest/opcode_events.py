@@ -11,6 +11,7 @@ from .frame_state import FrameState
 from .guard import alarm
 from .recorder import Recorder
 from .sources import SourceFile
+from .stillness import STILL
 
 Row = List[Any]
 """Offset and name of an instruction, and its place or nulls: line, column, end line, end column."""
@@ -61,6 +62,7 @@ class OpcodeRecorder(Recorder):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._listed: Set[int] = set()
+        self.loud = STILL  # an instruction is not a line
 
     def start(self) -> None:
         """Begin. 3.12 looks for instructions only if some frame wanted them before ``sys.settrace``."""

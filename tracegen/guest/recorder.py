@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, 
 from .codes import CodeTable
 from .frame_state import FrameState, state_of
 from .guard import alarm
+from .stillness import ITERATION
 from .values import ValueRenderer
 from .wire import WireWriter
 
@@ -91,6 +92,10 @@ class Recorder:
         """Events until the limits are looked at again."""
         self.elision: List[Any] = []
         self.owed_limit: Optional[int] = None
+        self.epoch = 0
+        """Rises whenever values may have changed that are not of the frame that runs; see ``stillness``."""
+        self.loud = 0
+        """The marks of lines that are not to be trusted."""
         self._crowded = False
         """The program came near its recursion limit, where CPython may drop the trace function."""
 
@@ -163,6 +168,9 @@ class Recorder:
         if info is None:
             self._skip(frame)
             return None
+        self.epoch += 1
+        if info.iterators:
+            self.loud |= ITERATION
         thread = self._thread
         stack = thread.stack
         known = state_of(frame.f_trace) if info.generator else None
@@ -216,6 +224,7 @@ class Recorder:
         module = frame.f_globals.get("__name__")
         if type(module) is str and module.startswith(_OWN):
             return  # what stands in for a function in C
+        caller.line = None
         name = "%s.%s" % (module, getattr(code, "co_qualname", code.co_name))
         kind = "no_source" if code.co_filename.startswith("<string") else "untraced_call"
         row = [kind, self.wire.events - 1, caller.uid, name]

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, FrozenSet, Optional, Tuple
 from . import digests
 from .builtins_text import BUILTINS
 from .guard import alarm, full_name, has_slots
+from .stillness import loudness
 from .types_text import STRUCTURAL, answer, bare_text, handler_for, name_of, own_repr_text, silent_text
 
 Handler = Callable[["ValueRenderer", Any, int], str]
@@ -25,6 +26,8 @@ class ValueRenderer:
     """
 
     def __init__(self, characters: int = 10_000, items: int = 1_000, depth: int = 20) -> None:
+        self.loud = 0
+        """What the values that were seen ask ``stillness`` not to trust."""
         self.silent: FrozenSet[str] = frozenset()
         """Types whose ``__repr__`` kills the process, by module and name: their values show their attributes."""
         self.characters = characters
@@ -71,6 +74,8 @@ class ValueRenderer:
             silent = self.silent and full_name(kind) in self.silent
             known = (kind, silent_text if silent else handler_for(kind))
             self._handlers[id(kind)] = known
+            if known[1] is own_repr_text:
+                self.loud |= loudness(kind)
         return known[1]
 
     def structural(self, kind: type) -> bool:

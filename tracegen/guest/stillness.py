@@ -1,0 +1,160 @@
+"""Lines that can change nothing but the frame's own names: after one, no value need be looked at again.
+
+Told by the bytecode, per line of a code object. Python code that an instruction runs (``__eq__``, a property, a
+finaliser) makes events of its own, which speak for themselves; what is left is what an instruction does in C. Taken for
+granted: reading, comparing and calculating change no value in C. Those that do are ``LOUD``, or depend on what the
+program uses: a defaultdict's items, iterators that call a function in C (``map(found.append, ...)``), threads.
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+from _weakref import CallableProxyType, ProxyType, ReferenceType
+from types import CodeType
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+STILL = 1
+"""Set for every line in a table, so that ``loud = STILL`` trusts none."""
+SUBSCRIPT = 2
+"""The line reads items: a defaultdict makes them."""
+ITERATION = 4
+"""The line goes on with an iterator."""
+IN_PLACE = 8
+"""The line calculates in place into names of the frame: nothing else changes if those are immutable then."""
+
+Line = Tuple[int, Tuple[str, ...]]
+"""Marks of a line, and the names that it can bind or unbind."""
+
+_ITERATOR_MAKERS = frozenset(
+    "map filter iter itertools accumulate takewhile dropwhile filterfalse starmap groupby".split()
+)
+_WEAK = frozenset(map(id, (ReferenceType, ProxyType, CallableProxyType)))
+_USABLE = sys.version_info >= (3, 10)
+"""Earlier versions pass from line to line without an event where code jumps into a line's middle."""
+
+_QUIET = """
+CACHE NOP POP_TOP ROT_TWO ROT_THREE ROT_FOUR ROT_N DUP_TOP DUP_TOP_TWO COPY SWAP PUSH_NULL RESUME GEN_START
+COPY_FREE_VARS MAKE_CELL MAKE_FUNCTION SET_FUNCTION_ATTRIBUTE
+LOAD_CONST LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_LOAD_FAST LOAD_GLOBAL LOAD_DEREF LOAD_CLOSURE LOAD_ATTR LOAD_METHOD
+LOAD_SUPER_ATTR LOAD_ASSERTION_ERROR
+UNARY_POSITIVE UNARY_NEGATIVE UNARY_NOT UNARY_INVERT TO_BOOL
+BINARY_POWER BINARY_MULTIPLY BINARY_MATRIX_MULTIPLY BINARY_FLOOR_DIVIDE BINARY_TRUE_DIVIDE BINARY_MODULO BINARY_ADD
+BINARY_SUBTRACT BINARY_LSHIFT BINARY_RSHIFT BINARY_AND BINARY_XOR BINARY_OR COMPARE_OP IS_OP
+BUILD_TUPLE BUILD_LIST BUILD_SET BUILD_MAP BUILD_CONST_KEY_MAP BUILD_STRING BUILD_SLICE LIST_TO_TUPLE
+LIST_APPEND SET_ADD MAP_ADD FORMAT_VALUE FORMAT_SIMPLE FORMAT_WITH_SPEC CONVERT_VALUE
+JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT JUMP_IF_FALSE_OR_POP JUMP_IF_TRUE_OR_POP
+POP_JUMP_IF_FALSE POP_JUMP_IF_TRUE POP_JUMP_IF_NONE POP_JUMP_IF_NOT_NONE POP_JUMP_FORWARD_IF_FALSE
+POP_JUMP_FORWARD_IF_TRUE POP_JUMP_FORWARD_IF_NONE POP_JUMP_FORWARD_IF_NOT_NONE POP_JUMP_BACKWARD_IF_FALSE
+POP_JUMP_BACKWARD_IF_TRUE POP_JUMP_BACKWARD_IF_NONE POP_JUMP_BACKWARD_IF_NOT_NONE
+GET_ITER END_FOR RETURN_VALUE RETURN_CONST RETURN_GENERATOR POP_BLOCK SETUP_FINALLY POP_EXCEPT PUSH_EXC_INFO
+CHECK_EXC_MATCH JUMP_IF_NOT_EXC_MATCH RERAISE RAISE_VARARGS
+GET_LEN MATCH_MAPPING MATCH_SEQUENCE MATCH_KEYS MATCH_CLASS
+"""
+_ITERATING = "FOR_ITER UNPACK_SEQUENCE UNPACK_EX LIST_EXTEND SET_UPDATE DICT_UPDATE DICT_MERGE CONTAINS_OP"
+_SUBSCRIBING = "BINARY_SUBSCR BINARY_SLICE"
+_BINDING = "STORE_FAST DELETE_FAST STORE_FAST_STORE_FAST STORE_FAST_LOAD_FAST LOAD_FAST_AND_CLEAR"
+
+_LOUD, _CALM, _SUBSCRIBES, _ITERATES, _BINDS, _CALCULATES, _EXTENDS = range(7)
+_MARKS = {_SUBSCRIBES: SUBSCRIPT, _ITERATES: ITERATION}
+_IN_PLACE_ONLY = frozenset(code for name, code in dis.opmap.items() if name.startswith("INPLACE_"))
+_FIRST_IN_PLACE = 13
+"""From this argument on ``BINARY_OP`` calculates in place."""
+
+
+def _classes() -> bytes:
+    found = bytearray(256)
+    for kind, names in ((_CALM, _QUIET), (_ITERATES, _ITERATING), (_SUBSCRIBES, _SUBSCRIBING), (_BINDS, _BINDING)):
+        for name in names.split():
+            if dis.opmap.get(name, 256) < 256:  # 3.12 numbers what only its compiler knows from there on
+                found[dis.opmap[name]] = kind
+    for name, code in dis.opmap.items():
+        if name == "BINARY_OP" or code in _IN_PLACE_ONLY:
+            found[code] = _CALCULATES
+    found[dis.EXTENDED_ARG] = _EXTENDS
+    return bytes(found)
+
+
+_CLASSES = _classes() if _USABLE else bytes(256)
+_WITHOUT_NOTE = bytes((_CALM,))
+_STORE = dis.opmap["STORE_FAST"]
+_CACHE = dis.opmap.get("CACHE", -1)
+_PAIRS = frozenset(dis.opmap[name] for name in ("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST") if name in dis.opmap)
+
+
+def loudness(kind: type) -> int:
+    """Return what objects with a ``__repr__`` of their own ask not to trust: they may show what no-one sees change."""
+    if any(id(base) in _WEAK for base in type.__dict__["__mro__"].__get__(kind)):
+        return STILL  # dies with the last name of its object
+    return SUBSCRIPT  # may hold a defaultdict
+
+
+def makes_iterators(code: CodeType) -> bool:
+    """Whether a code object may make an iterator that calls a function in C at each step."""
+    return not _ITERATOR_MAKERS.isdisjoint(code.co_names)
+
+
+def still_lines(code: CodeType) -> Dict[Optional[int], Line]:
+    """Return the lines of a function after which nothing but the names given with them can have changed."""
+    if not _USABLE:
+        return {}
+    ops = code.co_code
+    kinds = ops[::2].translate(_CLASSES)
+    marks: Dict[Optional[int], int] = {}
+    names: Dict[Optional[int], Set[str]] = {}
+    loud: Set[Optional[int]] = set()
+    ranges: Any = code
+    for start, end, line in ranges.co_lines():
+        part = kinds[start // 2 : end // 2]
+        if _LOUD in part:
+            loud.add(line)
+            continue
+        bound = names.setdefault(line, set())
+        found = _marks_of(code, ops, start, part, bound) if part.translate(None, _WITHOUT_NOTE) else STILL
+        if found is None:
+            loud.add(line)
+        else:
+            marks[line] = marks.get(line, STILL) | found
+    if None in loud:  # instructions without a line run after any
+        return {}
+    anywhere = marks.pop(None, STILL), names.pop(None, set())
+    return {
+        line: (mark | anywhere[0], tuple(sorted(names[line] | anywhere[1])))
+        for line, mark in marks.items()
+        if line not in loud
+    }
+
+
+def _marks_of(code: CodeType, ops: bytes, start: int, part: bytes, bound: Set[str]) -> Optional[int]:
+    """Return the marks of a part of a line and add the names that it binds; ``None`` if it may change more."""
+    marks = STILL
+    steps: List[Tuple[int, int]] = []
+    for number, kind in enumerate(part):
+        at = start + 2 * number
+        op, argument = ops[at], ops[at + 1]
+        if kind == _EXTENDS:
+            if number + 1 < len(part) and part[number + 1] in (_BINDS, _CALCULATES):
+                return None
+        elif kind == _BINDS:
+            places = _places(op, argument)
+            if max(places) >= len(code.co_varnames):  # a cell, while a comprehension has its place
+                return None
+            bound.update(code.co_varnames[place] for place in places)
+        elif kind == _CALCULATES and (op in _IN_PLACE_ONLY or argument >= _FIRST_IN_PLACE):
+            steps.append((number, at))
+            marks |= IN_PLACE
+        else:
+            marks |= _MARKS.get(kind, 0)
+    return marks if all(_stored(ops, at, part, number) for number, at in steps) else None
+
+
+def _places(op: int, argument: int) -> Tuple[int, ...]:
+    return (argument >> 4, argument & 15) if op in _PAIRS else (argument,)
+
+
+def _stored(ops: bytes, at: int, part: bytes, number: int) -> bool:
+    """Whether what was calculated at an offset is bound to a name at once."""
+    later = at + 2
+    while later < len(ops) and ops[later] == _CACHE:
+        later += 2
+    return later < at + 2 * (len(part) - number) and (ops[later] == _STORE or ops[later] in _PAIRS)
