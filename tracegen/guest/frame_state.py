@@ -10,14 +10,15 @@ from types import FrameType, MethodType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, cast
 
 from . import structures
-from .codes import CodeInfo
+from .callees import Unknown, trusted
+from .codes import UNBOUND, CodeInfo
 from .growth import growth
 from .guard import alarm
 from .nodes import SNAPSHOTS, Bare, Items
 from .opcodes import is_internal_stop, yielded
 from .snapshots import immutable, take
 from .splices import splice
-from .stillness import IN_PLACE
+from .stillness import CALLS, IN_PLACE, ITERATION
 from .types_text import bare_text
 from .wire import SHORTEST_PATCHED, quoted, quoted_patch
 
@@ -47,7 +48,7 @@ def state_of(function: Any) -> Optional[FrameState]:
 class FrameState:
     """A frame's trace function is its ``receive``. The interpreter keeps it, so that a resumed generator finds it."""
 
-    __slots__ = ("_line", "epoch", "info", "line", "marks", "recorder", "stack", "texts", "uid", "unwinding")
+    __slots__ = ("_line", "epoch", "info", "line", "marks", "recorder", "stack", "texts", "trusted", "uid", "unwinding")
 
     def __init__(self, recorder: Recorder, uid: int, info: CodeInfo, stack: List[int]) -> None:
         self.recorder = recorder
@@ -62,6 +63,8 @@ class FrameState:
         """The line of the last event, whose instructions run until the next; ``None`` if others ran besides."""
         self.epoch = -1
         """The recorder's epoch when the values were looked at: nothing has changed them within it."""
+        self.trusted: Optional[bool] = None
+        """Whether the calls of the line change nothing by themselves; ``None`` while it is not asked."""
         self.unwinding = False
         """Whether the last event was an exception of the program's."""
 
@@ -120,7 +123,7 @@ class FrameState:
         now: Any = _NOTHING
         info = self.info
         still = info.still.get(self.line)
-        if still is None or still[0] & recorder.loud or threads():
+        if still is None or still[0] & recorder.loud or threads() or (still[0] & CALLS and not self._trusts(frame)):
             recorder.epoch += 1
         elif self.epoch == recorder.epoch:
             changed = self._bound(frame, *still) if still[1] else _NOTHING
@@ -160,6 +163,34 @@ class FrameState:
             self.texts[name] = text
         self.line = line
         self.epoch = recorder.epoch
+        self.trusted = None
+
+    def still(self, frame: FrameType) -> bool:
+        """Whether nothing has changed since the frame's last event but what its names are bound to."""
+        recorder = self.recorder
+        still = self.info.still.get(self.line)
+        if still is None or still[0] & recorder.loud or threads() or self.epoch != recorder.epoch:
+            return False
+        return not still[0] & CALLS or self._trusts(frame)
+
+    def _trusts(self, frame: FrameType) -> bool:
+        """Whether what the line calls changes nothing by itself; not asked where values have changed anyway."""
+        if self.epoch != self.recorder.epoch:
+            return False
+        if self.trusted is None:
+            found = self.info.callees(self.line)
+            iterating = not self.recorder.loud & ITERATION
+            self.trusted = found is not None and trusted(found, frame, lambda name: self._before(frame, name), iterating)
+        return self.trusted
+
+    def _before(self, frame: FrameType, name: str) -> Any:
+        """Return what a name was bound to before the line ran."""
+        if name not in self.info.still[self.line][1]:
+            return frame.f_locals[name]
+        mark = self.marks[name]
+        if mark is NEW or mark is UNBOUND or type(mark) in SNAPSHOTS:
+            raise Unknown
+        return mark
 
     def _bound(self, frame: FrameType, marks: int, names: Tuple[str, ...]) -> Optional[List[Tuple[str, Any]]]:
         """Return which of the names that a still line can have bound have changed; ``None`` to look at everything."""

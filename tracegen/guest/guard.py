@@ -6,8 +6,12 @@ import _signal  # type: ignore[import-not-found] # without the enums of ``signal
 import math
 import sys
 import time
+from itertools import chain
+from operator import is_
 from types import GeneratorType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, cast
+
+from . import memory
 
 SECONDS = 0.5
 """Longest run of one ``__repr__``."""
@@ -230,6 +234,8 @@ _ITERATORS = frozenset(
     map(id, (GeneratorType, map, filter, zip, enumerate, reversed, type(iter([])), type(iter(())), type(iter(""))))
 )
 """Types of what reading uses up."""
+_TO_PUT_BACK = _ITERATORS | frozenset(map(id, (list, dict, set)))
+_NO_SLOTS: List[Tuple[Any, Any]] = []
 
 
 class Snapshot:
@@ -238,12 +244,16 @@ class Snapshot:
     def __init__(self, value: Any) -> None:
         self.value = value
         self.namespace = instance_dict(value)
-        self.before = dict(self.namespace) if self.namespace is not None else {}
-        self.slots = [(member, _slot(member, value)) for _, member in _layout(type(value)).slots]
+        self.before = {} if self.namespace is None else self.namespace.copy()
+        slots = _layout(type(value)).slots
+        self.slots = [(member, _slot(member, value)) for _, member in slots] if slots else _NO_SLOTS
         self.inner: List[Tuple[Any, Any]] = []
         self.iterator = False
         """Whether an attribute is an iterator, which cannot be put back."""
-        for item in [*self.before.values(), *[held for _, held in self.slots]] if self.slots else self.before.values():
+        held: Any = [*self.before.values(), *[item for _, item in self.slots]] if slots else self.before.values()
+        if _TO_PUT_BACK.isdisjoint(map(id, map(type, held))):
+            return
+        for item in held:
             kind = type(item)
             if kind is list or kind is dict or kind is set:
                 self.inner.append((item, item.copy()))
@@ -286,7 +296,9 @@ def _same(now: Any, before: Any) -> bool:
     if len(now) != len(before):
         return False
     if type(now) is dict:
-        return all(a is b and c is d for (a, c), (b, d) in zip(now.items(), before.items()))
+        return all(map(is_, chain(now, now.values()), chain(before, before.values())))
     if type(now) is set:
-        return {id(item) for item in now} == {id(item) for item in before}
-    return all(a is b for a, b in zip(now, before))
+        return set(map(id, now)) == set(map(id, before))
+    if len(now) >= memory.SHORTEST and memory.usable:
+        return memory.same(now, before)
+    return all(map(is_, now, before))

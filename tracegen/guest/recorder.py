@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Type, TypeVar, cast
 
 from .codes import CodeTable
 from .frame_state import FrameState, state_of
@@ -168,9 +168,12 @@ class Recorder:
         if info is None:
             self._skip(frame)
             return None
-        self.epoch += 1
         if info.iterators:
             self.loud |= ITERATION
+        back = frame.f_back
+        caller = None if back is None else state_of(back.f_trace)
+        if caller is None or caller.recorder is not self or not caller.still(cast(FrameType, back)):
+            self.epoch += 1
         thread = self._thread
         stack = thread.stack
         known = state_of(frame.f_trace) if info.generator else None

@@ -14,6 +14,8 @@ from _weakref import CallableProxyType, ProxyType, ReferenceType
 from types import CodeType
 from typing import Any, Dict, List, Optional, Set, Tuple
 
+from .callees import CALL_OPS
+
 STILL = 1
 """Set for every line in a table, so that ``loud = STILL`` trusts none."""
 SUBSCRIPT = 2
@@ -22,12 +24,14 @@ ITERATION = 4
 """The line goes on with an iterator."""
 IN_PLACE = 8
 """The line calculates in place into names of the frame: nothing else changes if those are immutable then."""
+CALLS = 16
+"""The line calls something: see ``callees``."""
 
 Line = Tuple[int, Tuple[str, ...]]
 """Marks of a line, and the names that it can bind or unbind."""
 
 _ITERATOR_MAKERS = frozenset(
-    "map filter iter itertools accumulate takewhile dropwhile filterfalse starmap groupby".split()
+    "map filter iter accumulate takewhile dropwhile filterfalse starmap groupby".split()
 )
 _WEAK = frozenset(map(id, (ReferenceType, ProxyType, CallableProxyType)))
 _USABLE = sys.version_info >= (3, 10)
@@ -49,14 +53,14 @@ POP_JUMP_FORWARD_IF_TRUE POP_JUMP_FORWARD_IF_NONE POP_JUMP_FORWARD_IF_NOT_NONE P
 POP_JUMP_BACKWARD_IF_TRUE POP_JUMP_BACKWARD_IF_NONE POP_JUMP_BACKWARD_IF_NOT_NONE
 GET_ITER END_FOR RETURN_VALUE RETURN_CONST RETURN_GENERATOR POP_BLOCK SETUP_FINALLY POP_EXCEPT PUSH_EXC_INFO
 CHECK_EXC_MATCH JUMP_IF_NOT_EXC_MATCH RERAISE RAISE_VARARGS
-GET_LEN MATCH_MAPPING MATCH_SEQUENCE MATCH_KEYS MATCH_CLASS
+GET_LEN YIELD_VALUE MATCH_MAPPING MATCH_SEQUENCE MATCH_KEYS MATCH_CLASS
 """
 _ITERATING = "FOR_ITER UNPACK_SEQUENCE UNPACK_EX LIST_EXTEND SET_UPDATE DICT_UPDATE DICT_MERGE CONTAINS_OP"
 _SUBSCRIBING = "BINARY_SUBSCR BINARY_SLICE"
 _BINDING = "STORE_FAST DELETE_FAST STORE_FAST_STORE_FAST STORE_FAST_LOAD_FAST LOAD_FAST_AND_CLEAR"
 
-_LOUD, _CALM, _SUBSCRIBES, _ITERATES, _BINDS, _CALCULATES, _EXTENDS = range(7)
-_MARKS = {_SUBSCRIBES: SUBSCRIPT, _ITERATES: ITERATION}
+_LOUD, _CALM, _SUBSCRIBES, _ITERATES, _CALLS, _BINDS, _CALCULATES, _EXTENDS = range(8)
+_MARKS = {_SUBSCRIBES: SUBSCRIPT, _ITERATES: ITERATION, _CALLS: CALLS}
 _IN_PLACE_ONLY = frozenset(code for name, code in dis.opmap.items() if name.startswith("INPLACE_"))
 _FIRST_IN_PLACE = 13
 """From this argument on ``BINARY_OP`` calculates in place."""
@@ -71,6 +75,8 @@ def _classes() -> bytes:
     for name, code in dis.opmap.items():
         if name == "BINARY_OP" or code in _IN_PLACE_ONLY:
             found[code] = _CALCULATES
+    for code in CALL_OPS:
+        found[code] = _CALLS
     found[dis.EXTENDED_ARG] = _EXTENDS
     return bytes(found)
 

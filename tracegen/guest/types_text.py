@@ -26,6 +26,9 @@ _LONGEST_DIGESTED = 2**20
 """Characters of the longest text that is searched for addresses wholly."""
 _LONGEST_ANSWER = 4_000
 """Characters of a ``__repr__``'s text that is compared to see whether its object changed."""
+_REMEMBERED = 1_000
+"""Most answers that are kept with what they give without addresses."""
+_LONGEST_REMEMBERED = 500
 _OWN = __name__.rpartition(".")[0] + "."
 
 Handler = Callable[["ValueRenderer", Any, int], str]
@@ -183,9 +186,9 @@ def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     note = "<repr printed>" if called.printed else ""
     # Cut first: a text of 10**8 characters would take the search seconds.
     room = max(renderer.left, 16) + _LONGEST_ADDRESS
-    text = _without_addresses(called.text[:room], value)
+    text = _without_addresses(renderer, called.text[:room], value)
     if len(called.text) > room:
-        whole = _without_addresses(called.text, value) if len(called.text) <= _LONGEST_DIGESTED else ""
+        whole = _without_addresses(renderer, called.text, value) if len(called.text) <= _LONGEST_DIGESTED else ""
         return _cut(renderer, text, len(called.text), digests.of_text(whole) if whole else "") + note
     if not note and len(text) <= _LONGEST_ANSWER:
         renderer.asked[id(value)] = text
@@ -203,7 +206,7 @@ def answer(renderer: ValueRenderer, value: Any) -> Optional[str]:
     called = _asked(renderer, value)
     if called.text is None or called.printed or len(called.text) > _LONGEST_ANSWER:
         return None
-    return _without_addresses(called.text, value)
+    return _without_addresses(renderer, called.text, value)
 
 
 def _asked(renderer: ValueRenderer, value: Any) -> guard.Called:
@@ -218,10 +221,21 @@ def _asked(renderer: ValueRenderer, value: Any) -> guard.Called:
     return called._replace(text=None, fault=fault) if fault else called
 
 
-def _without_addresses(text: str, value: Any) -> str:
+def _without_addresses(renderer: ValueRenderer, text: str, value: Any) -> str:
     """Take addresses out of what an object's ``__repr__`` gave, its own in any spelling too: ``<Tag @ 1398016>``."""
-    if _SUSPECT.search(text) is None:
-        return text
+    known = renderer.cleaned.get(text)
+    if known is not None and (known[0] == id(value) or not known[0]):
+        return known[1]
+    suspect = _SUSPECT.search(text) is not None
+    done = _cleaned(text, value) if suspect else text
+    if len(text) <= _LONGEST_REMEMBERED:
+        if len(renderer.cleaned) >= _REMEMBERED:
+            renderer.cleaned.clear()
+        renderer.cleaned[text] = id(value) if suspect else 0, done
+    return done
+
+
+def _cleaned(text: str, value: Any) -> str:
     text = ADDRESS.sub("", text)
     address = "%x" % id(value)
     for own in ("0x" + address, address, address.upper(), str(id(value))):

@@ -43,6 +43,8 @@ class ValueRenderer:
         """What own ``__repr__``s gave in the last rendering, by their objects' ids; ``None``: nothing to rely on."""
         self._answers: Dict[int, Tuple[Any, Optional[str]]] = {}
         """What own ``__repr__``s gave since the last ``settle``, with their objects, so that ids are theirs."""
+        self.cleaned: Dict[str, Tuple[int, str]] = {}
+        """What own ``__repr__``s gave, without addresses, and the object's id if there was one to look for."""
         self.looks: Dict[int, Any] = {}
         """Snapshots of values that were looked at, by address; see ``structures``."""
         self.shapes: Dict[int, Any] = {}

@@ -1,0 +1,256 @@
+"""What the calls of a line call, from the bytecode, and whether that can change a value by itself.
+
+A Python function cannot: its lines are events, which speak for themselves. Of what is in C a list is trusted.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import re
+import sys
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
+from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+
+from .guard import instance_dict
+
+Lookup = Callable[[str], Any]
+"""Gives the value of a name, or raises ``KeyError``."""
+
+
+class Callee(NamedTuple):
+    """An expression that is called: a name, an attribute of another such expression, or a literal."""
+
+    kind: str
+    """``local``, ``global``, ``attribute``, ``literal``, or ``keywords``: something called with keyword arguments."""
+    name: str = ""
+    base: Any = None
+    """Of an attribute, what it is taken from; of a literal, its type; of ``keywords``, what is called."""
+
+
+class Unknown(Exception):
+    """What is called cannot be told, or is not trusted."""
+
+
+_VERSION = sys.version_info[:2]
+_NULL = Callee("null")
+_OPS = {code: name for name, code in dis.opmap.items()}
+_LOADS = frozenset(("LOAD_FAST", "LOAD_FAST_CHECK"))
+_ONLY_POP = frozenset(("POP_TOP", "STORE_FAST", "STORE_DEREF", "STORE_GLOBAL", "STORE_NAME"))
+_PERMUTE = frozenset(("SWAP", "ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N", "STORE_FAST_LOAD_FAST"))
+_WITHOUT_EFFECT = frozenset(("CACHE", "PRECALL", "KW_NAMES", "EXTENDED_ARG", "NOP", "RESUME"))
+_ENDS = frozenset(
+    "JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD RETURN_VALUE RAISE_VARARGS RERAISE PUSH_EXC_INFO".split()
+)
+_CALLS = frozenset(("CALL", "CALL_KW", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD"))
+CALL_OPS = frozenset(dis.opmap[name] for name in (*_CALLS, "PRECALL", "KW_NAMES") if name in dis.opmap)
+"""Instructions that call what ``callees`` may know."""
+
+
+def callees(code: CodeType) -> Dict[Optional[int], Optional[Tuple[Callee, ...]]]:
+    """Return for each line with calls what they call; ``None`` where that is not known. From 3.10 on."""
+    found: Dict[Optional[int], Optional[Tuple[Callee, ...]]] = {}
+    ops = code.co_code
+    labels = frozenset(dis.findlabels(ops))
+    stack: List[Optional[Callee]] = []
+    extended = 0
+    keywords = False
+    ranges: Any = code
+    for start, end, line in ranges.co_lines():
+        for at in range(start, end, 2):
+            name, argument = _OPS[ops[at]], ops[at + 1] | extended << 8
+            extended = argument if name == "EXTENDED_ARG" else 0
+            if at in labels or name in _ENDS:
+                stack.clear()
+            keywords = keywords or name == "KW_NAMES"
+            if name in _CALLS:
+                called = _call(stack, name, argument)
+                if called is not None and (keywords or "_KW" in name):
+                    called = Callee("keywords", base=called)
+                keywords = False
+                known = found.get(line, ())
+                found[line] = None if called is None or known is None else (*known, called)
+            elif name not in _WITHOUT_EFFECT:
+                _step(stack, code, ops[at], name, argument)
+    return found
+
+
+def _call(stack: List[Optional[Callee]], name: str, count: int) -> Optional[Callee]:
+    """Take a call's arguments and callee from the stack; return the callee if it is known."""
+    if name in ("CALL_FUNCTION_KW", "CALL_KW"):
+        count += 1
+    slots = 1 if name in ("CALL_FUNCTION", "CALL_FUNCTION_KW") else 2
+    if len(stack) < count + slots:
+        stack.clear()
+        return None
+    pair = stack[len(stack) - count - slots : len(stack) - count]
+    del stack[len(stack) - count - slots :]
+    stack.append(None)
+    return pair[1] if pair[0] is _NULL else pair[0]
+
+
+def _step(stack: List[Optional[Callee]], code: CodeType, op: int, name: str, argument: int) -> None:
+    """Follow one instruction that is no call: what is not known of a place on the stack is ``None``."""
+    if name in _LOADS:
+        stack.append(Callee("local", code.co_varnames[argument]) if argument < len(code.co_varnames) else None)
+    elif name == "LOAD_FAST_LOAD_FAST":
+        stack.extend(Callee("local", code.co_varnames[place]) for place in (argument >> 4, argument & 15))
+    elif name == "LOAD_CONST":
+        stack.append(Callee("literal", base=type(code.co_consts[argument])))
+    elif name == "PUSH_NULL":
+        stack.append(_NULL)
+    elif name == "LOAD_GLOBAL":
+        _load_global(stack, code, argument)
+    elif name in ("LOAD_ATTR", "LOAD_METHOD"):
+        _load_attribute(stack, code, name, argument)
+    elif name in _PERMUTE:
+        stack.clear()
+    else:
+        effect = dis.stack_effect(op, argument if op >= dis.HAVE_ARGUMENT else None, jump=False)
+        if effect < 0:
+            del stack[effect:]
+        if name not in _ONLY_POP and stack:
+            stack[-1] = None
+        if effect > 0:
+            stack.extend([None] * effect)
+
+
+def _load_global(stack: List[Optional[Callee]], code: CodeType, argument: int) -> None:
+    if _VERSION < (3, 11):
+        stack.append(Callee("global", code.co_names[argument]))
+        return
+    found = Callee("global", code.co_names[argument >> 1])
+    pair = [_NULL, found] if _VERSION < (3, 13) else [found, _NULL]
+    stack.extend(pair if argument & 1 else [found])
+
+
+def _load_attribute(stack: List[Optional[Callee]], code: CodeType, name: str, argument: int) -> None:
+    method = name == "LOAD_METHOD"
+    if name == "LOAD_ATTR" and _VERSION >= (3, 12):
+        method, argument = bool(argument & 1), argument >> 1
+    base = stack.pop() if stack else None
+    stack.append(None if base is None else Callee("attribute", code.co_names[argument], base))
+    if method:
+        stack.append(None)
+
+
+def trusted(found: Tuple[Callee, ...], frame: FrameType, local: Lookup, iterating: bool) -> bool:
+    """Whether nothing that is called changes a value by itself; ``iterating``: whether iterators are trusted."""
+    try:
+        for one in found:
+            keywords = one.kind == "keywords"  # may be a key function in C
+            if not _may_be_called(_value(one.base if keywords else one, local, frame), iterating and not keywords):
+                return False
+    except (Unknown, KeyError):
+        return False
+    return True
+
+
+_UNSET = object()
+
+
+class _Method(NamedTuple):
+    """A method of a type in C, found but not bound."""
+
+    kind: type
+    name: str
+
+
+def _value(one: Callee, local: Lookup, frame: FrameType) -> Any:
+    if one.kind == "local":
+        return local(one.name)
+    if one.kind == "global":
+        names = frame.f_globals
+        return names[one.name] if one.name in names else frame.f_builtins[one.name]
+    if one.kind != "attribute":
+        raise Unknown
+    if one.base.kind == "literal":
+        return _Method(one.base.base, one.name)
+    return _attribute(_value(one.base, local, frame), one.name)
+
+
+def _attribute(value: Any, name: str) -> Any:
+    """Return what an attribute is, without running any code; of a method its function."""
+    kind = type(value)
+    if id(kind) in _METHODS:
+        return _Method(kind, name)
+    if kind is ModuleType:
+        return vars(ModuleType)["__dict__"].__get__(value)[name]
+    if kind is _Method or not type.__dict__["__flags__"].__get__(kind) & _HEAP_TYPE or issubclass(kind, type):
+        raise Unknown
+    of_class: Any = _UNSET
+    for base in type.__dict__["__mro__"].__get__(kind):
+        namespace = type.__dict__["__dict__"].__get__(base)
+        if base is not object and "__getattribute__" in namespace:
+            raise Unknown
+        if of_class is _UNSET and name in namespace:
+            of_class = namespace[name]
+    own = instance_dict(value) or {}
+    if of_class is _UNSET:
+        return own[name]
+    if type(of_class) is staticmethod or type(of_class) is classmethod:
+        of_class = of_class.__func__
+    if type(of_class) is not FunctionType:
+        raise Unknown
+    return own[name] if name in own else of_class
+
+
+def _may_be_called(value: Any, iterating: bool) -> bool:
+    kind = type(value)
+    if kind is FunctionType:
+        return True
+    if kind is MethodType:
+        return type(value.__func__) is FunctionType
+    if kind is _Method:
+        return _trusts(value.kind, value.name, iterating)
+    if kind is BuiltinFunctionType or kind is _BOUND_IN_C:
+        if value.__self__ is builtins:
+            return value.__name__ in _BUILTINS or (iterating and value.__name__ in _ITERATING_BUILTINS)
+        return _trusts(type(value.__self__), value.__name__, iterating)
+    return kind is type and (id(value) in _TYPES or (iterating and id(value) in _ITERATING_TYPES) or _plain(value))
+
+
+def _trusts(kind: type, name: str, iterating: bool) -> bool:
+    methods = _METHODS.get(id(kind), _NO_NAMES)
+    if methods is not None and name not in methods:
+        return False
+    return iterating or name not in _ITERATING_METHODS
+
+
+def _plain(kind: type) -> bool:
+    """Whether making an object of the class runs nothing in C but ``object``'s or an exception's own."""
+    made: Any = None
+    begun: Any = None
+    for base in kind.__mro__:
+        namespace = type.__dict__["__dict__"].__get__(base)
+        made = made or namespace.get("__new__")
+        begun = begun or namespace.get("__init__")
+    if type(begun) is not FunctionType and not any(begun is each for each in _INITS):
+        return False
+    return any(made is each for each in _NEWS)
+
+
+_HEAP_TYPE = 1 << 9
+_BOUND_IN_C = type(re.compile("").match)
+"""From 3.9 on methods that know their class are of a type without a name in ``types``."""
+_NO_NAMES: FrozenSet[str] = frozenset()
+_OF_SETS = frozenset("copy union intersection difference symmetric_difference issubset issuperset isdisjoint".split())
+_METHODS: Dict[int, Optional[FrozenSet[str]]] = {
+    **{id(kind): None for kind in (str, bytes, int, float, bool, complex, tuple, range, re.Match)},
+    id(re.Pattern): frozenset(("match", "fullmatch", "search", "findall", "finditer", "split")),
+    id(list): frozenset(("index", "count", "copy")),
+    id(dict): frozenset(("get", "keys", "values", "items", "copy")),
+    id(set): _OF_SETS,
+    id(frozenset): _OF_SETS,
+}
+"""By type, the methods that change nothing; ``None`` for all."""
+_ITERATING_METHODS = _OF_SETS | {"join", "fromkeys"}
+_BUILTINS = frozenset(
+    "isinstance issubclass len id ord chr hex oct bin abs round divmod pow hash repr ascii format callable getattr "
+    "hasattr print".split()
+)
+_ITERATING_BUILTINS = frozenset("min max sum any all sorted next iter".split())
+_TYPES = frozenset(map(id, (int, str, float, bool, bytes, complex, range, slice, object, type, super, reversed)))
+_ITERATING_TYPES = frozenset(map(id, (list, tuple, dict, set, frozenset, enumerate, zip)))
+_NEWS = (object.__dict__["__new__"], *(each.__dict__["__new__"] for each in (BaseException, Exception, ValueError)))
+_INITS = (object.__dict__["__init__"], *(each.__dict__["__init__"] for each in (BaseException, Exception, ValueError)))
