@@ -17,8 +17,6 @@ UNBOUND = object()
 """What a name without a value is known by."""
 _PROXY = sys.version_info >= (3, 13)
 _COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
-_ASKED_IN_VAIN = 16
-"""Lines of a code with calls that run before it is worth knowing what they call."""
 _IMPLICIT = frozenset(
     (
         "__module__ __qualname__ __firstlineno__ __static_attributes__ __classcell__ __classdictcell__ __annotate__ "
@@ -33,7 +31,6 @@ class CodeInfo:
     """What the event loop needs of one recorded code object; kept by its file from one input to the next."""
 
     __slots__ = (
-        "_asked",
         "_callees",
         "_keys",
         "_ops",
@@ -48,6 +45,7 @@ class CodeInfo:
         "shadows",
         "still",
         "unbound",
+        "unread",
         "whole",
     )
 
@@ -65,19 +63,22 @@ class CodeInfo:
         self.shadows = shadows(code)
         self.whole = self.names is not None and not self.shadows and len(self.names) == _count(code)
         """Whether ``f_locals`` holds the names that are shown and no others, if nobody put some there."""
-        self.still: Dict[Optional[int], Line] = still_lines(code) if self.whole else {}
+        self.still: Dict[Optional[int], Line] = {}
+        """Its still lines, once ``read`` has found them."""
+        self.unread = self.whole
         self.iterators = makes_iterators(code)
-        self._asked = 0
         self._callees: Optional[Dict[Optional[int], Optional[Tuple[Callee, ...]]]] = None
         self._ops = code.co_code  # a copy at every access from 3.11 on
         self._keys: Dict[str, str] = {name: quoted(name) + ":" for name in self.names or ()}
 
+    def read(self) -> None:
+        """Find the still lines: takes as long as some events, which few codes have."""
+        self.unread = False
+        self.still = still_lines(self.code)
+
     def callees(self, line: Optional[int]) -> Optional[Tuple[Callee, ...]]:
         """Return what the calls of a line call, if that is known."""
         if self._callees is None:
-            self._asked += 1
-            if self._asked <= _ASKED_IN_VAIN:
-                return None
             self._callees = callees(self.code)
         return self._callees.get(line)
 

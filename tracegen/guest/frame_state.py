@@ -14,7 +14,7 @@ from .callees import Unknown, trusted
 from .codes import UNBOUND, CodeInfo
 from .growth import growth
 from .guard import alarm
-from .nodes import SNAPSHOTS, Bare, Items
+from .nodes import SNAPSHOTS, Bare, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .snapshots import immutable, take
 from .splices import splice
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 NEW = object()
 """Mark of a name without a value, and of a value that only rendering knows."""
+_LONG = 500
+"""Characters from which it takes longer to compare a value than to know whether a call can have changed it."""
 _SMALL = 1 << 2000  # 640 digits, the lowest limit that a program can set
+_LEAVES = frozenset(map(id, (int, float, bool, type(None), str, bytes)))
+"""Types of which a look costs little, by id: a metaclass may define ``__hash__``."""
 _NOTHING: List[Tuple[str, Any]] = []
 
 
@@ -36,6 +40,29 @@ Looks = Sequence[Tuple[str, str, Any]]
 _NO_LOOKS: Looks = ()
 Changes = Tuple[str, Looks, Tuple[str, ...]]
 """How locals differ from the last event: JSON as the wire has it, new looks, deleted names. In force once kept."""
+
+
+class Sharing:
+    """A frame whose values are as they were looked at, so that their looks are good for another place."""
+
+    __slots__ = ("_frame", "_items", "_state")
+
+    def __init__(self, state: FrameState, frame: FrameType) -> None:
+        self._state = state
+        self._frame = frame
+        self._items: Any = None
+
+    def find(self, value: Any) -> Optional[Tuple[str, Any]]:
+        """Return the look of a value, if the frame has it and it is known by a snapshot."""
+        state = self._state
+        bound = state.info.still[state.line][1]
+        if self._items is None:
+            self._items = self._frame.f_locals.items()
+        for name, item in self._items:
+            if item is value and name not in bound:
+                mark = state.marks[name]
+                return (state.texts[name], mark) if type(mark) in SNAPSHOTS else None
+        return None
 
 
 def state_of(function: Any) -> Optional[FrameState]:
@@ -101,7 +128,7 @@ class FrameState:
         if info.generator and info.is_yield(frame) and not (self.unwinding and arg is None):
             self.write(frame, f'["y",{self.uid},', self.recorder.renderer.render(yielded(arg)))
         elif arg is not None or info.is_return(frame):  # what an exception leaves gives None
-            self.write(frame, f'["r",{self.uid},', self.look(arg)[0])
+            self.write(frame, f'["r",{self.uid},', self._returned(frame, arg))
         else:
             self.write(frame, f'["u",{self.uid},')
         self.unwinding = False
@@ -111,17 +138,31 @@ class FrameState:
         elif self.uid in stack:
             del stack[stack.index(self.uid) :]
 
+    def _returned(self, frame: FrameType, value: Any) -> str:
+        """Return the text of what the frame returns, often one of its own values."""
+        recorder = self.recorder
+        if recorder.loud & CALLS or id(type(value)) in _LEAVES or not self.still(frame):
+            return self.look(value)[0]
+        recorder.sharing = Sharing(self, frame)
+        try:
+            return self.look(value)[0]
+        finally:
+            recorder.sharing = None
+
     def write(self, frame: FrameType, row: str, value: Optional[str] = None) -> None:
         """Write one event unless a limit is met, ``row`` preceding its line. Of one that fails nothing is kept."""
         recorder = self.recorder
         wire = recorder.wire
         recorder.countdown -= 1
-        if (recorder.countdown < 0 or wire.bytes >= recorder.most_bytes) and recorder.met_limit():
-            return
+        info = self.info
+        if recorder.countdown < 0 or wire.bytes >= recorder.most_bytes:
+            if recorder.met_limit():
+                return
+            if info.unread and wire.events:
+                info.read()
         marks = self.marks
         changed: Optional[List[Tuple[str, Any]]] = None
         now: Any = _NOTHING
-        info = self.info
         still = info.still.get(self.line)
         if still is None or still[0] & recorder.loud or threads() or (still[0] & CALLS and not self._trusts(frame)):
             recorder.epoch += 1
@@ -161,11 +202,13 @@ class FrameState:
         for name, text, mark in found:
             marks[name] = mark
             self.texts[name] = text
+            if recorder.loud & CALLS and (len(text) > _LONG or type(mark) is Own) and not _flat(mark):
+                recorder.loud &= ~CALLS
         self.line = line
         self.epoch = recorder.epoch
         self.trusted = None
 
-    def still(self, frame: FrameType) -> bool:
+    def still(self, frame: Any) -> bool:
         """Whether nothing has changed since the frame's last event but what its names are bound to."""
         recorder = self.recorder
         still = self.info.still.get(self.line)
@@ -175,11 +218,12 @@ class FrameState:
 
     def _trusts(self, frame: FrameType) -> bool:
         """Whether what the line calls changes nothing by itself; not asked where values have changed anyway."""
-        if self.epoch != self.recorder.epoch:
+        recorder = self.recorder
+        if self.epoch != recorder.epoch:
             return False
         if self.trusted is None:
             found = self.info.callees(self.line)
-            iterating = not self.recorder.loud & ITERATION
+            iterating = not recorder.loud & ITERATION
             self.trusted = found is not None and trusted(found, frame, lambda name: self._before(frame, name), iterating)
         return self.trusted
 
@@ -270,7 +314,12 @@ class FrameState:
                 return text, value
         elif value is None or kind is bool or kind is float:
             return repr(value), value
-        renderer = self.recorder.renderer
+        recorder = self.recorder
+        if recorder.sharing is not None:
+            shared = recorder.sharing.find(value)
+            if shared is not None:
+                return shared
+        renderer = recorder.renderer
         found = structures.flat_list(value, renderer) if kind is list else None
         if found is None:
             found = structures.look(value, before, renderer)
@@ -288,6 +337,11 @@ class FrameState:
         for name in names:
             del self.texts[name]
             self.marks[name] = NEW
+
+
+def _flat(mark: Any) -> bool:
+    """Whether a value is known by its own identity or that of its items: soon compared, however long it is."""
+    return type(mark) is str or (type(mark) is Items and mark.flat)
 
 
 def _tail(changed: str, deleted: Tuple[str, ...], value: Optional[str]) -> str:

@@ -14,9 +14,9 @@ from types import FrameType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Type, TypeVar, cast
 
 from .codes import CodeTable
-from .frame_state import FrameState, state_of
+from .frame_state import FrameState, Sharing, state_of
 from .guard import alarm
-from .stillness import ITERATION
+from .stillness import CALLS, ITERATION
 from .values import ValueRenderer
 from .wire import WireWriter
 
@@ -94,8 +94,10 @@ class Recorder:
         self.owed_limit: Optional[int] = None
         self.epoch = 0
         """Rises whenever values may have changed that are not of the frame that runs; see ``stillness``."""
-        self.loud = 0
-        """The marks of lines that are not to be trusted."""
+        self.loud = CALLS
+        """The marks of lines that are not to be trusted: of calls none while values are compared faster than that."""
+        self.sharing: Optional[Sharing] = None
+        """While a value is looked at: whose looks may be taken over."""
         self._crowded = False
         """The program came near its recursion limit, where CPython may drop the trace function."""
 
@@ -170,9 +172,8 @@ class Recorder:
             return None
         if info.iterators:
             self.loud |= ITERATION
-        back = frame.f_back
-        caller = None if back is None else state_of(back.f_trace)
-        if caller is None or caller.recorder is not self or not caller.still(cast(FrameType, back)):
+        caller = None if self.loud & CALLS else self._still_caller(frame)
+        if caller is None:
             self.epoch += 1
         thread = self._thread
         stack = thread.stack
@@ -186,10 +187,20 @@ class Recorder:
         state = self.frame_class(self, uid, info, stack)
         number = thread.number if thread.number >= 0 else self._number()
         parent = stack[-1] if stack else 0
-        state.write(frame, f'["F",{uid},{parent},{info.index},{number}]\n["c",{uid},')
+        self.sharing = None if caller is None else Sharing(caller, cast(FrameType, frame.f_back))
+        try:
+            state.write(frame, f'["F",{uid},{parent},{info.index},{number}]\n["c",{uid},')
+        finally:
+            self.sharing = None
         self._frames = uid
         stack.append(uid)
         return state.receive
+
+    def _still_caller(self, frame: FrameType) -> Optional[FrameState]:
+        """Return the state of a frame's caller, if nothing has changed since its last event."""
+        back = frame.f_back
+        caller = None if back is None else state_of(back.f_trace)
+        return caller if caller is not None and caller.recorder is self and caller.still(back) else None
 
     def met_limit(self) -> bool:
         """Whether a limit is met, which ``on_limit`` is told of; else sets when to ask again."""
