@@ -22,7 +22,7 @@ def load(folder: str, package: str = "guest") -> Dict[str, Any]:
     try:
         return {
             name: importlib.import_module("%s.%s" % (package, name))
-            for name in ("codes", "frame_state", "recorder", "sources", "values", "wire")
+            for name in ("codes", "frame_state", "recorder", "sources", "stillness", "values", "wire")
         }
     finally:
         sys.path.remove(folder)
@@ -56,6 +56,11 @@ def spy_class(guest: Dict[str, Any]) -> Any:
 
         def enter(self, frame: FrameType, kind: str, arg: Any) -> Any:
             before = self.wire.events
+            # What long recordings of large values do only after a while (``stillness``) is held to account at once.
+            self.loud &= ~guest["stillness"].CALLS
+            info = self.codes.info(frame)
+            if info is not None and info.unread:
+                info.read()
             result = super().enter(frame, kind, arg)
             if result is not None:
                 self.note(frame, kind, before)

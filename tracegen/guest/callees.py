@@ -39,9 +39,7 @@ _LOADS = frozenset(("LOAD_FAST", "LOAD_FAST_CHECK"))
 _ONLY_POP = frozenset(("POP_TOP", "STORE_FAST", "STORE_DEREF", "STORE_GLOBAL", "STORE_NAME"))
 _PERMUTE = frozenset(("SWAP", "ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N", "STORE_FAST_LOAD_FAST"))
 _WITHOUT_EFFECT = frozenset(("CACHE", "PRECALL", "KW_NAMES", "EXTENDED_ARG", "NOP", "RESUME"))
-_ENDS = frozenset(
-    "JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD RETURN_VALUE RAISE_VARARGS RERAISE PUSH_EXC_INFO".split()
-)
+_ENDS = frozenset("JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD RETURN_VALUE RAISE_VARARGS RERAISE PUSH_EXC_INFO".split())
 _CALLS = frozenset(("CALL", "CALL_KW", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD"))
 CALL_OPS = frozenset(dis.opmap[name] for name in (*_CALLS, "PRECALL", "KW_NAMES") if name in dis.opmap)
 """Instructions that call what ``callees`` may know."""
@@ -51,7 +49,8 @@ def callees(code: CodeType) -> Dict[Optional[int], Optional[Tuple[Callee, ...]]]
     """Return for each line with calls what they call; ``None`` where that is not known. From 3.10 on."""
     found: Dict[Optional[int], Optional[Tuple[Callee, ...]]] = {}
     ops = code.co_code
-    labels = frozenset(dis.findlabels(ops))
+    plain: Any = dis  # its stubs know functions only
+    labels = frozenset(plain.findlabels(ops))
     stack: List[Optional[Callee]] = []
     extended = 0
     keywords = False

@@ -5,7 +5,7 @@ The hot path: ``receive`` and ``write`` run at every event of every recorded fra
 
 from __future__ import annotations
 
-from _thread import _count as threads  # type: ignore[attr-defined]
+from _thread import _count as threads
 from types import FrameType, MethodType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, cast
 
@@ -223,8 +223,9 @@ class FrameState:
             return False
         if self.trusted is None:
             found = self.info.callees(self.line)
-            iterating = not recorder.loud & ITERATION
-            self.trusted = found is not None and trusted(found, frame, lambda name: self._before(frame, name), iterating)
+            self.trusted = found is not None and trusted(
+                found, frame, lambda name: self._before(frame, name), iterating=not recorder.loud & ITERATION
+            )
         return self.trusted
 
     def _before(self, frame: FrameType, name: str) -> Any:

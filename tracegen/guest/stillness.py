@@ -12,7 +12,7 @@ import dis
 import sys
 from _weakref import CallableProxyType, ProxyType, ReferenceType
 from types import CodeType
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 from .callees import CALL_OPS
 
@@ -30,9 +30,7 @@ CALLS = 16
 Line = Tuple[int, Tuple[str, ...]]
 """Marks of a line, and the names that it can bind or unbind."""
 
-_ITERATOR_MAKERS = frozenset(
-    "map filter iter accumulate takewhile dropwhile filterfalse starmap groupby".split()
-)
+_ITERATOR_MAKERS = frozenset("map filter iter accumulate takewhile dropwhile filterfalse starmap groupby".split())
 _WEAK = frozenset(map(id, (ReferenceType, ProxyType, CallableProxyType)))
 _USABLE = sys.version_info >= (3, 10)
 """Earlier versions pass from line to line without an event where code jumps into a line's middle."""
@@ -109,8 +107,7 @@ def still_lines(code: CodeType) -> Dict[Optional[int], Line]:
     marks: Dict[Optional[int], int] = {}
     names: Dict[Optional[int], Set[str]] = {}
     loud: Set[Optional[int]] = set()
-    ranges: Any = code
-    for start, end, line in ranges.co_lines():
+    for start, end, line in _parts(code):
         part = kinds[start // 2 : end // 2]
         if _LOUD in part:
             loud.add(line)
@@ -131,10 +128,22 @@ def still_lines(code: CodeType) -> Dict[Optional[int], Line]:
     }
 
 
+def _parts(code: Any) -> Iterator[Tuple[int, int, Optional[int]]]:
+    """Yield the parts of the bytecode that are of one line; ``co_lines`` of 3.11 on has one per place in the source."""
+    first, last, line = 0, 0, None
+    for start, end, of_line in code.co_lines():
+        if of_line != line:
+            if last > first:
+                yield first, last, line
+            first, line = start, of_line
+        last = end
+    if last > first:
+        yield first, last, line
+
+
 def _marks_of(code: CodeType, ops: bytes, start: int, part: bytes, bound: Set[str]) -> Optional[int]:
     """Return the marks of a part of a line and add the names that it binds; ``None`` if it may change more."""
     marks = STILL
-    steps: List[Tuple[int, int]] = []
     for number, kind in enumerate(part):
         at = start + 2 * number
         op, argument = ops[at], ops[at + 1]
@@ -147,20 +156,25 @@ def _marks_of(code: CodeType, ops: bytes, start: int, part: bytes, bound: Set[st
                 return None
             bound.update(code.co_varnames[place] for place in places)
         elif kind == _CALCULATES and (op in _IN_PLACE_ONLY or argument >= _FIRST_IN_PLACE):
-            steps.append((number, at))
+            place = _stored(ops, at)
+            if place is None or place >= len(code.co_varnames):
+                return None
+            bound.add(code.co_varnames[place])
             marks |= IN_PLACE
         else:
             marks |= _MARKS.get(kind, 0)
-    return marks if all(_stored(ops, at, part, number) for number, at in steps) else None
+    return marks
 
 
 def _places(op: int, argument: int) -> Tuple[int, ...]:
     return (argument >> 4, argument & 15) if op in _PAIRS else (argument,)
 
 
-def _stored(ops: bytes, at: int, part: bytes, number: int) -> bool:
-    """Whether what was calculated at an offset is bound to a name at once."""
+def _stored(ops: bytes, at: int) -> Optional[int]:
+    """Return the place to which what is calculated at an offset is bound at once, if it is."""
     later = at + 2
     while later < len(ops) and ops[later] == _CACHE:
         later += 2
-    return later < at + 2 * (len(part) - number) and (ops[later] == _STORE or ops[later] in _PAIRS)
+    if later >= len(ops) or (ops[later] != _STORE and ops[later] not in _PAIRS):
+        return None
+    return _places(ops[later], ops[later + 1])[0]
