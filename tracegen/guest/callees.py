@@ -191,7 +191,7 @@ def _attribute(value: Any, name: str) -> Any:
         of_class = of_class.__func__
     if type(of_class) is not FunctionType:
         raise Unknown
-    return own[name] if name in own else of_class
+    return own.get(name, of_class)
 
 
 def _may_be_called(value: Any, iterating: bool) -> bool:

@@ -10,7 +10,7 @@ from .callees import Callee, callees
 from .opcodes import GENERATOR_LIKE, OPTIMIZED, is_return, is_yield
 from .shadows import shadows, unreadable
 from .sources import Chunk, SourceFile
-from .stillness import Line, makes_iterators, still_lines
+from .stillness import FINAL, FINALISES, Line, cleans_up, loudness_of_code, still_lines
 from .wire import WireWriter, encode, quoted
 
 UNBOUND = object()
@@ -34,10 +34,11 @@ class CodeInfo:
         "_callees",
         "_keys",
         "_ops",
+        "cleans_up",
         "code",
         "generator",
         "index",
-        "iterators",
+        "loud",
         "module",
         "names",
         "order",
@@ -49,7 +50,7 @@ class CodeInfo:
         "whole",
     )
 
-    def __init__(self, code: CodeType, row: bytes) -> None:
+    def __init__(self, code: CodeType, row: bytes, final: bool = False) -> None:
         self.code = code
         self.row = row
         """Its row in the table of codes, as the wire has it."""
@@ -66,7 +67,8 @@ class CodeInfo:
         self.still: Dict[Optional[int], Line] = {}
         """Its still lines, once ``read`` has found them."""
         self.unread = self.whole
-        self.iterators = makes_iterators(code)
+        self.loud = loudness_of_code(code) | (FINAL if final and FINALISES else 0)
+        self.cleans_up = cleans_up(code)
         self._callees: Optional[Dict[Optional[int], Optional[Tuple[Callee, ...]]]] = None
         self._ops = code.co_code  # a copy at every access from 3.11 on
         self._keys: Dict[str, str] = {name: quoted(name) + ":" for name in self.names or ()}
@@ -178,7 +180,7 @@ class CodeTable:
             self._wire.line("X", "no_expressions", self._wire.events - 1, 0, place.name, 1)
         info = file.infos.get(id(code))
         if info is None:
-            info = file.infos[id(code)] = CodeInfo(code, _row(file, place.name, code))
+            info = file.infos[id(code)] = CodeInfo(code, _row(file, place.name, code), file.final)
         self._wire.put(info.row)
         info.index = self._count
         self._count += 1

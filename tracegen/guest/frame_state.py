@@ -18,7 +18,7 @@ from .nodes import SNAPSHOTS, Bare, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .snapshots import immutable, take
 from .splices import splice
-from .stillness import CALLS, IN_PLACE, ITERATION
+from .stillness import CALLS, FINAL, IN_PLACE, ITERATION
 from .types_text import bare_text
 from .wire import SHORTEST_PATCHED, quoted, quoted_patch
 
@@ -127,6 +127,8 @@ class FrameState:
         info = self.info
         if info.generator and info.is_yield(frame) and not (self.unwinding and arg is None):
             self.write(frame, f'["y",{self.uid},', self.recorder.renderer.render(yielded(arg)))
+            if info.cleans_up:
+                self.recorder.waiting += 1
         elif arg is not None or info.is_return(frame):  # what an exception leaves gives None
             self.write(frame, f'["r",{self.uid},', self._returned(frame, arg))
         else:
@@ -240,8 +242,14 @@ class FrameState:
     def _bound(self, frame: FrameType, marks: int, names: Tuple[str, ...]) -> Optional[List[Tuple[str, Any]]]:
         """Return which of the names that a still line can have bound have changed; ``None`` to look at everything."""
         changed = []
+        final = self.recorder.loud & FINAL or self.recorder.waiting
         found = frame.f_locals
         for name in names:
+            if final:
+                mark = self.marks.get(name)
+                if mark is NEW or type(mark) in SNAPSHOTS:
+                    self.recorder.epoch += 1
+                    return None
             try:
                 item = found[name]
             except KeyError:

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, 
 from .codes import CodeTable
 from .frame_state import FrameState, Sharing, state_of
 from .guard import alarm
-from .stillness import CALLS, ITERATION
+from .stillness import CALLS, FINAL
 from .values import ValueRenderer
 from .wire import WireWriter
 
@@ -96,6 +96,8 @@ class Recorder:
         """Rises whenever values may have changed that are not of the frame that runs; see ``stillness``."""
         self.loud = CALLS
         """The marks of lines that are not to be trusted: of calls none while values are compared faster than that."""
+        self.waiting = 0
+        """Generators that wait where they have something to clean up, or went so."""
         self.sharing: Optional[Sharing] = None
         """While a value is looked at: whose looks may be taken over."""
         self._crowded = False
@@ -170,15 +172,16 @@ class Recorder:
         if info is None:
             self._skip(frame)
             return None
-        if info.iterators:
-            self.loud |= ITERATION
-        caller = None if self.loud & CALLS else self._still_caller(frame)
+        self.loud |= info.loud
+        caller = None if self.loud & (CALLS | FINAL) or self.waiting else self._still_caller(frame)
         if caller is None:
             self.epoch += 1
         thread = self._thread
         stack = thread.stack
         known = state_of(frame.f_trace) if info.generator else None
         if known is not None and known.recorder is self:
+            if info.cleans_up:
+                self.waiting -= 1
             known.write(frame, f'["s",{known.uid},')
             known.stack = stack
             stack.append(known.uid)

@@ -68,6 +68,8 @@ class SourceFile:
         """What the recorder knows of the file's codes, by id; the codes are kept alive."""
         self._chunks: Dict[Place, List[Chunk]] = {}
         self._places = places(code if code is not None else compile(text, path, "exec", dont_inherit=True))
+        self.final = any(name == "__del__" for name, _ in self._places)
+        """Whether a class of the file has a finaliser."""
 
     @classmethod
     def of_library(cls, path: str) -> Optional[SourceFile]:

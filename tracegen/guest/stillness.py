@@ -11,10 +11,11 @@ from __future__ import annotations
 import dis
 import sys
 from _weakref import CallableProxyType, ProxyType, ReferenceType
-from types import CodeType
+from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 from .callees import CALL_OPS
+from .opcodes import GENERATOR_LIKE
 
 STILL = 1
 """Set for every line in a table, so that ``loud = STILL`` trusts none."""
@@ -26,12 +27,28 @@ IN_PLACE = 8
 """The line calculates in place into names of the frame: nothing else changes if those are immutable then."""
 CALLS = 16
 """The line calls something: see ``callees``."""
+FINAL = 32
+"""No line has it. Of the program: what a name was bound to may run code when it goes, and make no event.
+
+Up to 3.12 ``f_locals`` keeps a value until the frame's next event, so that finalisers run within the recorder.
+"""
 
 Line = Tuple[int, Tuple[str, ...]]
 """Marks of a line, and the names that it can bind or unbind."""
 
 _ITERATOR_MAKERS = frozenset("map filter iter accumulate takewhile dropwhile filterfalse starmap groupby".split())
 _WEAK = frozenset(map(id, (ReferenceType, ProxyType, CallableProxyType)))
+_WEAK_MODULES = ("weakref", "_weakrefset")
+FINALISES = sys.version_info < (3, 13)
+_GENERATORS = frozenset(map(id, (GeneratorType, CoroutineType, AsyncGeneratorType)))
+"""What of them runs when they go is told by their codes."""
+_SETUPS = frozenset(
+    dis.opmap[name] for name in ("SETUP_FINALLY", "SETUP_WITH", "SETUP_ASYNC_WITH") if name in dis.opmap
+)
+_HANDLER = dis.opmap.get("PUSH_EXC_INFO", -1)
+_LEFT = (_HANDLER, dis.opmap.get("CLEANUP_THROW", _HANDLER))
+"""Begin what runs when a generator is left: the second on the way out of ``await`` and ``yield from``."""
+_YIELD = dis.opmap["YIELD_VALUE"]
 _USABLE = sys.version_info >= (3, 10)
 """Earlier versions pass from line to line without an event where code jumps into a line's middle."""
 
@@ -86,16 +103,40 @@ _CACHE = dis.opmap.get("CACHE", -1)
 _PAIRS = frozenset(dis.opmap[name] for name in ("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST") if name in dis.opmap)
 
 
-def loudness(kind: type) -> int:
-    """Return what objects with a ``__repr__`` of their own ask not to trust: they may show what no-one sees change."""
-    if any(id(base) in _WEAK for base in type.__dict__["__mro__"].__get__(kind)):
-        return STILL  # dies with the last name of its object
-    return SUBSCRIPT  # may hold a defaultdict
+def loudness_of_type(kind: type, own: bool) -> int:
+    """Return what not to trust where there are objects of a type; ``own``: of a type with its own ``__repr__``.
+
+    Such an object may show what no-one sees change: the items of a hidden defaultdict, or that another object is gone.
+    """
+    bases = type.__dict__["__mro__"].__get__(kind)
+    final = FINALISES and id(kind) not in _GENERATORS and any(map(_has_finaliser, bases))
+    if not own:
+        return FINAL if final else 0
+    module = type.__dict__["__dict__"].__get__(kind).get("__module__")
+    weak = any(id(base) in _WEAK for base in bases) or (type(module) is str and module in _WEAK_MODULES)
+    return (FINAL if final else 0) | (STILL if weak else SUBSCRIPT)
 
 
-def makes_iterators(code: CodeType) -> bool:
-    """Whether a code object may make an iterator that calls a function in C at each step."""
-    return not _ITERATOR_MAKERS.isdisjoint(code.co_names)
+def _has_finaliser(base: type) -> bool:
+    return "__del__" in type.__dict__["__dict__"].__get__(base)
+
+
+def loudness_of_code(code: CodeType) -> int:
+    """Return what not to trust once a code has run: it may make iterators that call a function in C at each step."""
+    return 0 if _ITERATOR_MAKERS.isdisjoint(code.co_names) else ITERATION
+
+
+def cleans_up(code: CodeType) -> bool:
+    """Whether a generator that is thrown away where it waits may have something left to run, and make no event."""
+    if not FINALISES or not code.co_flags & GENERATOR_LIKE:
+        return False
+    ops = code.co_code
+    table: Any = getattr(dis, "_parse_exception_table", None)
+    if table is None:  # up to 3.10
+        return not _SETUPS.isdisjoint(ops[::2])
+    regions = table(code)
+    waiting = [each for each in regions if ops[each.target] in _LEFT and _YIELD in ops[each.start : each.end : 2]]
+    return bool(waiting) and any(ops[each.target] == _HANDLER for each in regions)
 
 
 def still_lines(code: CodeType) -> Dict[Optional[int], Line]:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, FrozenSet, Optional, Tuple
 from . import digests
 from .builtins_text import BUILTINS
 from .guard import alarm, full_name, has_slots
-from .stillness import loudness
+from .stillness import loudness_of_type
 from .types_text import STRUCTURAL, answer, bare_text, handler_for, name_of, own_repr_text, silent_text
 
 Handler = Callable[["ValueRenderer", Any, int], str]
@@ -76,8 +76,7 @@ class ValueRenderer:
             silent = self.silent and full_name(kind) in self.silent
             known = (kind, silent_text if silent else handler_for(kind))
             self._handlers[id(kind)] = known
-            if known[1] is own_repr_text:
-                self.loud |= loudness(kind)
+            self.loud |= loudness_of_type(kind, own=known[1] is own_repr_text)
         return known[1]
 
     def structural(self, kind: type) -> bool:
