@@ -13,6 +13,7 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Method
 from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from .guard import instance_dict
+from .nodes import BOUND_IN_C
 
 Lookup = Callable[[str], Any]
 """Gives the value of a name, or raises ``KeyError``."""
@@ -202,7 +203,7 @@ def _may_be_called(value: Any, iterating: bool) -> bool:
         return type(value.__func__) is FunctionType
     if kind is _Method:
         return _trusts(value.kind, value.name, iterating)
-    if kind is BuiltinFunctionType or kind is _BOUND_IN_C:
+    if kind is BuiltinFunctionType or kind is BOUND_IN_C:
         if value.__self__ is builtins:
             return value.__name__ in _BUILTINS or (iterating and value.__name__ in _ITERATING_BUILTINS)
         return _trusts(type(value.__self__), value.__name__, iterating)
@@ -230,8 +231,6 @@ def _plain(kind: type) -> bool:
 
 
 _HEAP_TYPE = 1 << 9
-_BOUND_IN_C = type(re.compile("").match)
-"""From 3.9 on methods that know their class are of a type without a name in ``types``."""
 _NO_NAMES: FrozenSet[str] = frozenset()
 _OF_SETS = frozenset("copy union intersection difference symmetric_difference issubset issuperset isdisjoint".split())
 _METHODS: Dict[int, Optional[FrozenSet[str]]] = {

@@ -294,6 +294,14 @@ def _pattern_name(value: Any) -> Tuple[Any, ...]:
     return (repr(pattern) if type(pattern) is bytes else pattern), str(value.flags)  # the flags tell bytes from str
 
 
+def _match_name(value: Any) -> Tuple[Any, ...]:
+    string = value.string
+    return (repr(value),) if type(string) is str or type(string) is bytes else (None,)
+
+
+BOUND_IN_C = type(re.compile("").match)
+"""The type of methods that know their class, from 3.9 on; it has no name in ``types``."""
+
 _NAMES: Dict[type, Callable[[Any], Tuple[Any, ...]]] = {
     types.BuiltinFunctionType: _builtin_name,
     types.MethodWrapperType: _builtin_name,
@@ -303,6 +311,8 @@ _NAMES: Dict[type, Callable[[Any], Tuple[Any, ...]]] = {
     types.GetSetDescriptorType: _descriptor_name,
     types.MemberDescriptorType: _descriptor_name,
     re.Pattern: _pattern_name,
+    re.Match: _match_name,
+    BOUND_IN_C: _builtin_name,
     types.GeneratorType: _own_name,
     types.CoroutineType: _own_name,
     types.AsyncGeneratorType: _own_name,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from . import builtins_text, digests, guard
 from .library_text import library_handler
+from .nodes import BOUND_IN_C
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
@@ -97,6 +98,13 @@ def pattern_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render a regular expression."""
     if type(value.pattern) is str or type(value.pattern) is bytes:
         return renderer.leaf(repr(value))
+    return own_repr_text(renderer, value, depth)
+
+
+def match_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render what a regular expression matched."""
+    if type(value.string) is str or type(value.string) is bytes:
+        return plain_text(renderer, value, depth)
     return own_repr_text(renderer, value, depth)
 
 
@@ -288,6 +296,8 @@ BY_TYPE = {
     types.GetSetDescriptorType: plain_text,
     types.MemberDescriptorType: plain_text,
     re.Pattern: pattern_text,
+    re.Match: match_text,
+    BOUND_IN_C: plain_text,
 }
 STRUCTURAL = (attribute_text, dataclass_text)
 """Handlers that read an object's own attributes and run none of its code."""
