@@ -49,7 +49,8 @@ _HANDLER = dis.opmap.get("PUSH_EXC_INFO", -1)
 _LEFT = (_HANDLER, dis.opmap.get("CLEANUP_THROW", _HANDLER))
 """Begin what runs when a generator is left: the second on the way out of ``await`` and ``yield from``."""
 _YIELD = dis.opmap["YIELD_VALUE"]
-_USABLE = sys.version_info >= (3, 10)
+_VERSION = sys.version_info[:2]
+_USABLE = _VERSION >= (3, 10)
 """Earlier versions pass from line to line without an event where code jumps into a line's middle."""
 
 _QUIET = """
@@ -74,9 +75,11 @@ _ITERATING = "FOR_ITER UNPACK_SEQUENCE UNPACK_EX LIST_EXTEND SET_UPDATE DICT_UPD
 _SUBSCRIBING = "BINARY_SUBSCR BINARY_SLICE"
 _BINDING = "STORE_FAST DELETE_FAST STORE_FAST_STORE_FAST STORE_FAST_LOAD_FAST LOAD_FAST_AND_CLEAR"
 
-_LOUD, _CALM, _SUBSCRIBES, _ITERATES, _CALLS, _BINDS, _CALCULATES, _EXTENDS = range(8)
+_LOUD, _CALM, _SUBSCRIBES, _ITERATES, _CALLS, _BINDS, _CALCULATES, _EXTENDS, _INTRINSIC = range(9)
 _MARKS = {_SUBSCRIBES: SUBSCRIPT, _ITERATES: ITERATION, _CALLS: CALLS}
 _IN_PLACE_ONLY = frozenset(code for name, code in dis.opmap.items() if name.startswith("INPLACE_"))
+_QUIET_INTRINSICS = (3, 4, 5, 6)
+"""Of ``CALL_INTRINSIC_1``: end a generator, wrap what an asynchronous one yields, ``+x``, list to tuple."""
 _FIRST_IN_PLACE = 13
 """From this argument on ``BINARY_OP`` calculates in place."""
 
@@ -93,6 +96,8 @@ def _classes() -> bytes:
     for code in CALL_OPS:
         found[code] = _CALLS
     found[dis.EXTENDED_ARG] = _EXTENDS
+    if _VERSION in ((3, 12), (3, 13)):
+        found[dis.opmap["CALL_INTRINSIC_1"]] = _INTRINSIC
     return bytes(found)
 
 
@@ -202,6 +207,8 @@ def _marks_of(code: CodeType, ops: bytes, start: int, part: bytes, bound: Set[st
                 return None
             bound.add(code.co_varnames[place])
             marks |= IN_PLACE
+        elif kind == _INTRINSIC and argument not in _QUIET_INTRINSICS:
+            return None
         else:
             marks |= _MARKS.get(kind, 0)
     return marks
