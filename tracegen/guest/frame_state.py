@@ -157,11 +157,8 @@ class FrameState:
         wire = recorder.wire
         recorder.countdown -= 1
         info = self.info
-        if recorder.countdown < 0 or wire.bytes >= recorder.most_bytes:
-            if recorder.met_limit():
-                return
-            if info.unread and wire.events:
-                info.read()
+        if (recorder.countdown < 0 or wire.bytes >= recorder.most_bytes) and self._stops():
+            return
         marks = self.marks
         changed: Optional[List[Tuple[str, Any]]] = None
         now: Any = _NOTHING
@@ -182,13 +179,11 @@ class FrameState:
             except (KeyError, RuntimeError):  # names that the code does not have; a dict that another thread fills
                 now = info.visible(frame).items()
                 changed = [pair for pair in now if not self._known(*pair)]
-        line = frame.f_lineno
-        # A module's frame is entered on line 0 from 3.11 on.
+        line = frame.f_lineno  # from 3.11 on a module's frame is entered on line 0
         row = f"{row}{line or 1}"
         found = _NO_LOOKS
         if changed or (now is not _NOTHING and len(now) != len(self.texts)):
             text, found, deleted = self.changes(changed, now)
-            recorder.loud |= recorder.renderer.loud
             row += _tail(text, deleted, value) if deleted or value is not None or not text else f",{{{text}}}]\n"
         else:
             deleted = ()
@@ -201,14 +196,30 @@ class FrameState:
         wire.bytes += len(data)
         if deleted:
             self._forget(deleted)
-        for name, text, mark in found:
-            marks[name] = mark
-            self.texts[name] = text
-            if recorder.loud & CALLS and (len(text) > _LONG or type(mark) is Own) and not _flat(mark):
-                recorder.loud &= ~CALLS
+        if found:
+            self._keep(found)
         self.line = line
         self.epoch = recorder.epoch
         self.trusted = None
+
+    def _stops(self) -> bool:
+        """Whether a limit is met. Asked after some events: time to know the lines of a code that runs for long."""
+        recorder, info = self.recorder, self.info
+        if recorder.met_limit():
+            return True
+        if info.unread and recorder.wire.events:
+            info.read()
+        return False
+
+    def _keep(self, looks: Looks) -> None:
+        """Keep what names look like now; ask about calls from now on if that is sooner done than comparing."""
+        recorder, texts, marks = self.recorder, self.texts, self.marks
+        recorder.loud |= recorder.renderer.loud
+        for name, text, mark in looks:
+            marks[name] = mark
+            texts[name] = text
+            if recorder.loud & CALLS and (len(text) > _LONG or type(mark) is Own) and not _flat(mark):
+                recorder.loud &= ~CALLS
 
     def still(self, frame: Any) -> bool:
         """Whether nothing has changed since the frame's last event but what its names are bound to."""

@@ -1,0 +1,189 @@
+"""Which lines are still, what their calls call, and that trusting them changes no byte of a record."""
+
+import random
+import re
+import sys
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any
+
+import programs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracegen.guest import callees, stillness
+from tracegen.guest.codes import CodeTable
+from tracegen.guest.recorder import Limits, Recorder
+from tracegen.guest.sources import SourceFile
+from tracegen.guest.values import ValueRenderer
+from tracegen.guest.wire import WireWriter
+
+SAMPLE = """
+def f(items, key):
+    one = items
+    two = items[key]
+    for each in one:
+        two += each
+    items.append(two)
+    size = len(items)
+    text = "a".join(one)
+    found = (len if key else text.count)(one)
+    kept = sorted(one, key=str)
+    items[0] = two
+    del two
+    one.size = size
+    return one
+"""
+BOTH = stillness.STILL | stillness.CALLS
+
+
+def _code(source: str) -> CodeType:
+    return next(const for const in compile(source, "sample.py", "exec").co_consts if isinstance(const, CodeType))
+
+
+def test_lines_tell_what_they_can_do() -> None:
+    lines = stillness.still_lines(_code(SAMPLE))
+    assert lines[3] == (stillness.STILL, ("one",))
+    assert lines[4] == (stillness.STILL | stillness.SUBSCRIPT, ("two",))
+    assert lines[5] == (stillness.STILL | stillness.ITERATION, ("each",))
+    assert lines[6] == (stillness.STILL | stillness.IN_PLACE, ("two",))
+    assert [lines[line] for line in (7, 8, 9, 10, 11)] == [
+        (BOTH, ()),
+        (BOTH, ("size",)),
+        (BOTH, ("text",)),
+        (BOTH, ("found",)),
+        (BOTH, ("kept",)),
+    ]
+    assert 12 not in lines
+    assert lines[13] == (stillness.STILL, ("two",))
+    assert 14 not in lines
+    assert lines[15] == (stillness.STILL, ())
+
+
+def test_calls_tell_what_they_call() -> None:
+    found = callees.callees(_code(SAMPLE))
+    items = callees.Callee("local", "items")
+    assert found[7] == (callees.Callee("attribute", "append", items),)
+    assert found[8] == (callees.Callee("global", "len"),)
+    assert found[9] == (callees.Callee("attribute", "join", callees.Callee("literal", base=str)),)
+    assert found[10] is None
+    assert found[11] == (callees.Callee("keywords", base=callees.Callee("global", "sorted")),)
+
+
+class Owner:
+    """Has methods of all kinds."""
+
+    held = staticmethod(len)
+    pop = list.pop
+
+    def method(self) -> int:
+        return 1
+
+    @staticmethod
+    def static() -> int:
+        return 2
+
+    @property
+    def made(self) -> Callable[[], int]:
+        return self.method
+
+
+class Dynamic:
+    """Answers to any name."""
+
+    def __getattribute__(self, name: str) -> Any:
+        return list.append
+
+
+def _trusted(expression: str, iterating: bool = True, **names: Any) -> bool:
+    """Ask of one call, made in a function whose locals are ``names``."""
+    source = f"def f({', '.join(names)}):\n    frames.append(sys._getframe())\n    {expression}\n"
+    frames: list[FrameType] = []
+    namespace: dict[str, Any] = {"frames": frames, "sys": sys, "re": re, "Owner": Owner}
+    exec(source, namespace)
+    function = namespace["f"]
+    found = callees.callees(function.__code__)[3]
+    frame = frames[0] if frames else None
+    try:
+        function(**names)
+    except Exception:
+        assert frames
+    frame = frames[0]
+    return found is not None and callees.trusted(found, frame, frame.f_locals.__getitem__, iterating)
+
+
+def test_what_is_trusted() -> None:
+    owner = Owner()
+    for expression in (
+        "owner.method()",
+        "owner.static()",
+        "len('a')",
+        "Owner()",
+        "'a'.upper()",
+        "isinstance(owner, int)",
+    ):
+        assert _trusted(expression, owner=owner), expression
+    assert _trusted("call(1)", call=lambda given: given)
+    assert _trusted("call('a')", call=re.compile("a").match)
+    assert _trusted("re.compile('a')")
+    assert _trusted("x.get(1)", x={})
+    assert _trusted("ValueError(1)")
+
+
+def test_what_is_not_trusted() -> None:
+    owner = Owner()
+    for expression in ("x.append(1)", "x.sort()", "x.extend(x)", "setattr(x, 'a', 1)", "x.pop()", "vars(x)"):
+        assert not _trusted(expression, x=[1]), expression
+    for expression in ("x.setdefault(1)", "x.update(x)", "x.pop(1, 2)", "dict.clear(x)"):
+        assert not _trusted(expression, x={}), expression
+    for expression in ("owner.held('a')", "owner.pop()", "owner.made()", "owner.unknown()"):
+        assert not _trusted(expression, owner=owner), expression
+    owner.__dict__["method"] = [].append
+    assert not _trusted("owner.method(1)", owner=owner)
+    assert not _trusted("x.anything(1)", x=Dynamic())
+    assert not _trusted("call(1)", call=[].append)
+    assert not _trusted("len(1)", len=[].append)
+    assert not _trusted("x.sub(call, 'a')", x=re.compile("a"), call=[].append)
+    assert not _trusted("sorted([1], key=call)", call=[].append)
+
+
+def test_what_goes_through_an_iterator_is_trusted_on_demand() -> None:
+    for expression in ("list(x)", "sum(x)", "','.join(x)", "sorted(x)", "x.union(x)"):
+        assert _trusted(expression, x=frozenset(("a",)))
+        assert not _trusted(expression, iterating=False, x=frozenset(("a",)))
+
+
+def _wire(source: str, loud: int, trusting: bool) -> bytes:
+    code = compile(source, "made.py", "exec")
+    namespace: dict[str, Any] = {"__name__": "program"}
+    exec(code, namespace)
+    file = SourceFile("made.py", source, code)
+    written: list[bytes] = []
+    wire = WireWriter(written.append)
+    codes = CodeTable(wire, lambda frame: file if frame.f_code.co_filename == "made.py" else None)
+    recorder = Recorder(wire, codes, ValueRenderer(), Limits(None, None, None), print)
+    recorder.loud = loud
+    enter = recorder.enter
+
+    def entered(frame: FrameType, kind: str, arg: Any) -> Any:
+        info = codes.info(frame)
+        if trusting and info is not None and info.unread:
+            info.read()
+        return enter(frame, kind, arg)
+
+    recorder.enter = entered  # type: ignore[method-assign]
+    recorder.start()
+    try:
+        namespace["run"]()
+    except Exception as error:
+        written.append(repr(type(error)).encode())
+    finally:
+        recorder.stop()
+    assert recorder.failure is None
+    return b"".join(written)
+
+
+@given(st.randoms(use_true_random=False))
+def test_no_byte_depends_on_what_is_trusted(choose: random.Random) -> None:
+    source = programs.program(choose.randrange)
+    assert _wire(source, 0, trusting=True) == _wire(source, stillness.STILL, trusting=False)
