@@ -180,9 +180,9 @@ class Recorder:
         stack = thread.stack
         known = state_of(frame.f_trace) if info.generator else None
         if known is not None and known.recorder is self:
+            known.write(frame, f'["s",{known.uid},')
             if info.cleans_up:
                 self.waiting -= 1
-            known.write(frame, f'["s",{known.uid},')
             known.stack = stack
             stack.append(known.uid)
             return known.receive
