@@ -26,6 +26,7 @@ def connect(engine: Engine = DOCKER) -> EngineClient:
         raise BackendUnavailable(f"no connection by {where}: forward its socket (ssh -L) and name that instead")
     if where.startswith("unix://"):
         _try_socket(engine, where)
+    # Here: it takes 60 ms, for which those who use no engine need not wait.
     import docker
     import docker.utils
 

@@ -12,8 +12,9 @@ import sys
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
-from .guard import instance_dict
+from .guard import HEAP_TYPE, find_in, instance_dict
 from .nodes import BOUND_IN_C
+from .opcodes import codes_of
 
 Lookup = Callable[[str], Any]
 """Gives the value of a name, or raises ``KeyError``."""
@@ -42,7 +43,7 @@ _PERMUTE = frozenset(("SWAP", "ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N", "STOR
 _WITHOUT_EFFECT = frozenset(("CACHE", "PRECALL", "KW_NAMES", "EXTENDED_ARG", "NOP", "RESUME"))
 _ENDS = frozenset("JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD RETURN_VALUE RAISE_VARARGS RERAISE PUSH_EXC_INFO".split())
 _CALLS = frozenset(("CALL", "CALL_KW", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD"))
-CALL_OPS = frozenset(dis.opmap[name] for name in (*_CALLS, "PRECALL", "KW_NAMES") if name in dis.opmap)
+CALL_OPS = codes_of(*_CALLS, "PRECALL", "KW_NAMES")
 """Instructions that call what ``callees`` may know."""
 
 
@@ -146,9 +147,6 @@ def trusted(found: Tuple[Callee, ...], frame: FrameType, local: Lookup, iteratin
     return True
 
 
-_UNSET = object()
-
-
 class _Method(NamedTuple):
     """A method of a type in C, found but not bound."""
 
@@ -176,17 +174,14 @@ def _attribute(value: Any, name: str) -> Any:
         return _Method(kind, name)
     if kind is ModuleType:
         return vars(ModuleType)["__dict__"].__get__(value)[name]
-    if kind is _Method or not type.__dict__["__flags__"].__get__(kind) & _HEAP_TYPE or issubclass(kind, type):
+    if kind is _Method or not type.__dict__["__flags__"].__get__(kind) & HEAP_TYPE or issubclass(kind, type):
         raise Unknown
-    of_class: Any = _UNSET
-    for base in type.__dict__["__mro__"].__get__(kind):
-        namespace = type.__dict__["__dict__"].__get__(base)
-        if base is not object and "__getattribute__" in namespace:
-            raise Unknown
-        if of_class is _UNSET and name in namespace:
-            of_class = namespace[name]
+    if find_in(kind, "__getattribute__") is not object.__dict__["__getattribute__"]:
+        raise Unknown
     own = instance_dict(value) or {}
-    if of_class is _UNSET:
+    try:
+        of_class = find_in(kind, name)
+    except AttributeError:
         return own[name]
     if type(of_class) is staticmethod or type(of_class) is classmethod:
         of_class = of_class.__func__
@@ -219,18 +214,12 @@ def _trusts(kind: type, name: str, iterating: bool) -> bool:
 
 def _plain(kind: type) -> bool:
     """Whether making an object of the class runs nothing in C but ``object``'s or an exception's own."""
-    made: Any = None
-    begun: Any = None
-    for base in kind.__mro__:
-        namespace = type.__dict__["__dict__"].__get__(base)
-        made = made or namespace.get("__new__")
-        begun = begun or namespace.get("__init__")
+    made, begun = find_in(kind, "__new__"), find_in(kind, "__init__")
     if type(begun) is not FunctionType and not any(begun is each for each in _INITS):
         return False
     return any(made is each for each in _NEWS)
 
 
-_HEAP_TYPE = 1 << 9
 _NO_NAMES: FrozenSet[str] = frozenset()
 _OF_SETS = frozenset("copy union intersection difference symmetric_difference issubset issuperset isdisjoint".split())
 _METHODS: Dict[int, Optional[FrozenSet[str]]] = {
@@ -242,7 +231,7 @@ _METHODS: Dict[int, Optional[FrozenSet[str]]] = {
     id(frozenset): _OF_SETS,
 }
 """By type, the methods that change nothing; ``None`` for all."""
-_ITERATING_METHODS = _OF_SETS | {"join", "fromkeys"}
+_ITERATING_METHODS = _OF_SETS | {"join"}
 _BUILTINS = frozenset(
     "isinstance issubclass len id ord chr hex oct bin abs round divmod pow hash repr ascii format callable getattr "
     "hasattr print".split()

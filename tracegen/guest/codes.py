@@ -10,7 +10,7 @@ from .callees import Callee, callees
 from .opcodes import GENERATOR_LIKE, OPTIMIZED, is_return, is_yield
 from .shadows import shadows, unreadable
 from .sources import Chunk, SourceFile
-from .stillness import FINAL, FINALISES, Line, cleans_up, loudness_of_code, still_lines
+from .stillness import FINAL, Line, cleans_up, loudness_of_code, still_lines
 from .wire import WireWriter, encode, quoted
 
 UNBOUND = object()
@@ -67,7 +67,7 @@ class CodeInfo:
         self.still: Dict[Optional[int], Line] = {}
         """Its still lines, once ``read`` has found them."""
         self.unread = self.whole
-        self.loud = loudness_of_code(code) | (FINAL if final and FINALISES else 0)
+        self.loud = loudness_of_code(code) | (FINAL if final else 0)
         self.cleans_up = cleans_up(code)
         self._callees: Optional[Dict[Optional[int], Optional[Tuple[Callee, ...]]]] = None
         self._ops = code.co_code  # a copy at every access from 3.11 on

@@ -18,7 +18,7 @@ from .nodes import SNAPSHOTS, Bare, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .snapshots import immutable, take
 from .splices import splice
-from .stillness import CALLS, FINAL, IN_PLACE, ITERATION
+from .stillness import CALLS, FINAL, IN_PLACE, ITERATION, Line
 from .types_text import bare_text
 from .wire import SHORTEST_PATCHED, quoted, quoted_patch
 
@@ -30,8 +30,6 @@ NEW = object()
 _LONG = 500
 """Characters from which it takes longer to compare a value than to know whether a call can have changed it."""
 _SMALL = 1 << 2000  # 640 digits, the lowest limit that a program can set
-_LEAVES = frozenset(map(id, (int, float, bool, type(None), str, bytes)))
-"""Types of which a look costs little, by id: a metaclass may define ``__hash__``."""
 _NOTHING: List[Tuple[str, Any]] = []
 
 
@@ -143,7 +141,7 @@ class FrameState:
     def _returned(self, frame: FrameType, value: Any) -> str:
         """Return the text of what the frame returns, often one of its own values."""
         recorder = self.recorder
-        if recorder.loud & CALLS or id(type(value)) in _LEAVES or not self.still(frame):
+        if recorder.loud & CALLS or id(type(value)) in structures.LEAVES or not self.still(frame):
             return self.look(value)[0]
         recorder.sharing = Sharing(self, frame)
         try:
@@ -162,8 +160,8 @@ class FrameState:
         marks = self.marks
         changed: Optional[List[Tuple[str, Any]]] = None
         now: Any = _NOTHING
-        still = info.still.get(self.line)
-        if still is None or still[0] & recorder.loud or threads() or (still[0] & CALLS and not self._trusts(frame)):
+        still = self._still_line(frame)
+        if still is None:
             recorder.epoch += 1
         elif self.epoch == recorder.epoch:
             changed = self._bound(frame, *still) if still[1] else _NOTHING
@@ -223,11 +221,14 @@ class FrameState:
 
     def still(self, frame: Any) -> bool:
         """Whether nothing has changed since the frame's last event but what its names are bound to."""
-        recorder = self.recorder
+        return self.epoch == self.recorder.epoch and self._still_line(frame) is not None
+
+    def _still_line(self, frame: FrameType) -> Optional[Line]:
+        """Return what is known of the line that ran, if it is to be trusted."""
         still = self.info.still.get(self.line)
-        if still is None or still[0] & recorder.loud or threads() or self.epoch != recorder.epoch:
-            return False
-        return not still[0] & CALLS or self._trusts(frame)
+        if still is None or still[0] & self.recorder.loud or threads():
+            return None
+        return still if not still[0] & CALLS or self._trusts(frame) else None
 
     def _trusts(self, frame: FrameType) -> bool:
         """Whether what the line calls changes nothing by itself; not asked where values have changed anyway."""

@@ -117,6 +117,19 @@ def announce_to(write: Callable[[str], None]) -> None:
     _announce[:] = [write]
 
 
+HEAP_TYPE = 1 << 9
+"""``Py_TPFLAGS_HEAPTYPE``: of a class that was made at run time."""
+
+
+def find_in(kind: type, name: str) -> Any:
+    """Return the attribute that the type's MRO gives, without running its metaclass; it must be there."""
+    for base in type.__dict__["__mro__"].__get__(kind):
+        namespace = type.__dict__["__dict__"].__get__(base)
+        if name in namespace:
+            return namespace[name]
+    raise AttributeError(name)
+
+
 def full_name(kind: type) -> str:
     """Return the module and qualified name of a class without running its metaclass."""
     module = type.__dict__["__dict__"].__get__(kind).get("__module__")

@@ -8,23 +8,26 @@ import sys
 from types import FrameType
 from typing import FrozenSet
 
+from .guard import HEAP_TYPE
+
 GENERATOR_LIKE = 0x20 | 0x80 | 0x200
 """``CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR``."""
 OPTIMIZED = 0x1
 
 
-def _codes(*names: str) -> FrozenSet[int]:
-    return frozenset(dis.opmap[name] for name in names if name in dis.opmap)
+def codes_of(*names: str) -> FrozenSet[int]:
+    """Return the numbers of instructions, of those that this interpreter has."""
+    # 3.12 gives numbers beyond a byte to what only its compiler knows.
+    return frozenset(dis.opmap[name] for name in names if dis.opmap.get(name, 256) < 256)
 
 
-_RETURNS = _codes("RETURN_VALUE", "RETURN_CONST")
-_YIELDS = _codes("YIELD_VALUE")
-_YIELD_FROM = _codes("YIELD_FROM")
-_AWAITING = _codes("FOR_ITER", "YIELD_FROM", "SEND", "END_SEND")
-_HEAP_TYPE = 1 << 9
-_CACHE = _codes("CACHE")
-_SEND = _codes("SEND")
-_RESUME = _codes("RESUME")
+_RETURNS = codes_of("RETURN_VALUE", "RETURN_CONST")
+_YIELDS = codes_of("YIELD_VALUE")
+_YIELD_FROM = codes_of("YIELD_FROM")
+_AWAITING = codes_of("FOR_ITER", "YIELD_FROM", "SEND", "END_SEND")
+CACHE = codes_of("CACHE")
+_SEND = codes_of("SEND")
+_RESUME = codes_of("RESUME")
 _BEFORE_3_11 = sys.version_info < (3, 11)
 
 
@@ -53,7 +56,7 @@ def is_yield(ops: bytes, last: int) -> bool:
 
 def yielded(value: object) -> object:
     """Return what was yielded: asynchronous generators hand their values out in a wrapper of the interpreter's."""
-    if type(value).__name__ != "async_generator_wrapped_value" or type(value).__flags__ & _HEAP_TYPE:
+    if type(value).__name__ != "async_generator_wrapped_value" or type(value).__flags__ & HEAP_TYPE:
         return value
     inner = gc.get_referents(value)
     return inner[0] if inner else value
@@ -65,4 +68,4 @@ def is_internal_stop(frame: FrameType, kind: object) -> bool:
         return False
     ops, last = frame.f_code.co_code, frame.f_lasti
     # 3.12 reports some stops at the inline cache of SEND.
-    return _at(ops, last) in _AWAITING or (_at(ops, last) in _CACHE and _at(ops, last - 2) in _SEND)
+    return _at(ops, last) in _AWAITING or (_at(ops, last) in CACHE and _at(ops, last - 2) in _SEND)

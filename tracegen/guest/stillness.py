@@ -15,7 +15,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 from .callees import CALL_OPS
-from .opcodes import GENERATOR_LIKE
+from .opcodes import CACHE, GENERATOR_LIKE, codes_of
 
 STILL = 1
 """Set for every line in a table, so that ``loud = STILL`` trusts none."""
@@ -27,7 +27,7 @@ IN_PLACE = 8
 """The line calculates in place into names of the frame: nothing else changes if those are immutable then."""
 CALLS = 16
 """The line calls something: see ``callees``."""
-FINAL = 32
+FINAL = 32 if sys.version_info < (3, 13) else 0
 """No line has it. Of the program: what a name was bound to may run code when it goes, and make no event.
 
 Up to 3.12 ``f_locals`` keeps a value until the frame's next event, so that finalisers run within the recorder.
@@ -39,12 +39,9 @@ Line = Tuple[int, Tuple[str, ...]]
 _ITERATOR_MAKERS = frozenset("map filter iter accumulate takewhile dropwhile filterfalse starmap groupby".split())
 _WEAK = frozenset(map(id, (ReferenceType, ProxyType, CallableProxyType)))
 _WEAK_MODULES = ("weakref", "_weakrefset")
-FINALISES = sys.version_info < (3, 13)
 _GENERATORS = frozenset(map(id, (GeneratorType, CoroutineType, AsyncGeneratorType)))
 """What of them runs when they go is told by their codes."""
-_SETUPS = frozenset(
-    dis.opmap[name] for name in ("SETUP_FINALLY", "SETUP_WITH", "SETUP_ASYNC_WITH") if name in dis.opmap
-)
+_SETUPS = codes_of("SETUP_FINALLY", "SETUP_WITH", "SETUP_ASYNC_WITH")
 _HANDLER = dis.opmap.get("PUSH_EXC_INFO", -1)
 _LEFT = (_HANDLER, dis.opmap.get("CLEANUP_THROW", _HANDLER))
 """Begin what runs when a generator is left: the second on the way out of ``await`` and ``yield from``."""
@@ -87,12 +84,10 @@ _FIRST_IN_PLACE = 13
 def _classes() -> bytes:
     found = bytearray(256)
     for kind, names in ((_CALM, _QUIET), (_ITERATES, _ITERATING), (_SUBSCRIBES, _SUBSCRIBING), (_BINDS, _BINDING)):
-        for name in names.split():
-            if dis.opmap.get(name, 256) < 256:  # 3.12 numbers what only its compiler knows from there on
-                found[dis.opmap[name]] = kind
-    for name, code in dis.opmap.items():
-        if name == "BINARY_OP" or code in _IN_PLACE_ONLY:
-            found[code] = _CALCULATES
+        for code in codes_of(*names.split()):
+            found[code] = kind
+    for code in _IN_PLACE_ONLY | codes_of("BINARY_OP"):
+        found[code] = _CALCULATES
     for code in CALL_OPS:
         found[code] = _CALLS
     found[dis.EXTENDED_ARG] = _EXTENDS
@@ -101,11 +96,10 @@ def _classes() -> bytes:
     return bytes(found)
 
 
-_CLASSES = _classes() if _USABLE else bytes(256)
+_CLASSES = _classes()
 _WITHOUT_NOTE = bytes((_CALM,))
 _STORE = dis.opmap["STORE_FAST"]
-_CACHE = dis.opmap.get("CACHE", -1)
-_PAIRS = frozenset(dis.opmap[name] for name in ("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST") if name in dis.opmap)
+_PAIRS = codes_of("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST")
 
 
 def loudness_of_type(kind: type, own: bool) -> int:
@@ -114,7 +108,7 @@ def loudness_of_type(kind: type, own: bool) -> int:
     Such an object may show what no-one sees change: the items of a hidden defaultdict, or that another object is gone.
     """
     bases = type.__dict__["__mro__"].__get__(kind)
-    final = FINALISES and id(kind) not in _GENERATORS and any(map(_has_finaliser, bases))
+    final = FINAL and id(kind) not in _GENERATORS and any(map(_has_finaliser, bases))
     if not own:
         return FINAL if final else 0
     module = type.__dict__["__dict__"].__get__(kind).get("__module__")
@@ -133,7 +127,7 @@ def loudness_of_code(code: CodeType) -> int:
 
 def cleans_up(code: CodeType) -> bool:
     """Whether a generator that is thrown away where it waits may have something left to run, and make no event."""
-    if not FINALISES or not code.co_flags & GENERATOR_LIKE:
+    if not FINAL or not code.co_flags & GENERATOR_LIKE:
         return False
     ops = code.co_code
     table: Any = getattr(dis, "_parse_exception_table", None)
@@ -221,7 +215,7 @@ def _places(op: int, argument: int) -> Tuple[int, ...]:
 def _stored(ops: bytes, at: int) -> Optional[int]:
     """Return the place to which what is calculated at an offset is bound at once, if it is."""
     later = at + 2
-    while later < len(ops) and ops[later] == _CACHE:
+    while later < len(ops) and ops[later] in CACHE:
         later += 2
     if later >= len(ops) or (ops[later] != _STORE and ops[later] not in _PAIRS):
         return None

@@ -14,8 +14,9 @@ from .snapshots import immutable
 from .types_text import dataclass_text, name_of, shown_fields
 from .values import ValueRenderer
 
-_LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
-_NUMBERS = _LEAVES - {id(str)}
+LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
+"""Types whose values are their own look, by id: a metaclass may define ``__hash__``."""
+_NUMBERS = LEAVES - {id(str)}
 _TEXT = frozenset((id(str),))
 _REMEMBERED = 1_000
 """Most snapshots that are kept to be found by their value's address."""
@@ -48,7 +49,7 @@ class _Walk:
     def look(self, value: Any, changed: Any = None) -> Look:
         """Return the look of a value that is not what the snapshot ``changed`` shows."""
         kind = type(value)
-        if id(kind) in _LEAVES:
+        if id(kind) in LEAVES:
             if kind is str and len(value) > self.left:
                 raise Unusual
             return self._charged(repr(value)), value
@@ -98,7 +99,7 @@ class _Walk:
     def _flat(self, values: List[Any]) -> bool:
         """Whether all are leaves, which ``repr`` renders at once."""
         kinds = set(map(id, map(type, values)))
-        if not kinds <= _LEAVES:
+        if not kinds <= LEAVES:
             return False
         if id(str) in kinds and sum([len(value) for value in values if type(value) is str]) > self.left:
             raise Unusual

@@ -41,18 +41,9 @@ def name_of(kind: type) -> str:
     return name if type(name) is str else "?"
 
 
-def find_in(kind: type, name: str) -> Any:
-    """Return the attribute that the type's MRO gives, without running its metaclass; it must be there."""
-    for base in type.__dict__["__mro__"].__get__(kind):
-        namespace = type.__dict__["__dict__"].__get__(base)
-        if name in namespace:
-            return namespace[name]
-    raise AttributeError(name)
-
-
 def find_repr(kind: type) -> Any:
     """Return the ``__repr__`` that the type's MRO gives, without running its metaclass."""
-    return find_in(kind, "__repr__")
+    return guard.find_in(kind, "__repr__")
 
 
 def function_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
@@ -146,7 +137,7 @@ def exception_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
 
 def named_tuple_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     """Render a namedtuple with its field names."""
-    fields = find_in(type(value), "_fields")
+    fields = guard.find_in(type(value), "_fields")
 
     def body() -> str:
         items = [
@@ -160,7 +151,7 @@ def named_tuple_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
 
 def shown_fields(kind: Any) -> List[str]:
     """Return the fields of a dataclass that its generated ``__repr__`` shows."""
-    fields = find_in(kind, "__dataclass_fields__")
+    fields = guard.find_in(kind, "__dataclass_fields__")
     return [name for name, field in fields.items() if field.repr and field._field_type.name == "_FIELD"]
 
 
@@ -313,7 +304,6 @@ _BASES = (
     (BaseException, exception_text),
     (type, class_text),
 )
-_HEAP_TYPE = 1 << 9
 
 
 def _generated(function: Any) -> bool:
@@ -352,5 +342,5 @@ def handler_for(kind: type) -> Handler:
         if function is base.__dict__.get("__repr__"):
             return text
     if function is object.__dict__["__repr__"]:
-        return attribute_text if type.__dict__["__flags__"].__get__(kind) & _HEAP_TYPE else bare_text
+        return attribute_text if type.__dict__["__flags__"].__get__(kind) & guard.HEAP_TYPE else bare_text
     return _special(kind, function) or own_repr_text
