@@ -1,7 +1,9 @@
-"""What changes a value where an item is read out of sight: see ``stillness``. One program to a file: what it uses tells what is trusted."""
+"""What changes a value where an item is read out of sight: see ``stillness``.
+
+One program to a file: what it uses tells what is trusted.
+"""
 
 import collections
-import contextlib
 
 
 class Shown:
@@ -26,15 +28,5 @@ def hidden():
     return value, other
 
 
-PARTS = (
-    hidden,
-)
-
-
 def run():
-    ended = 0
-    for part in PARTS:
-        with contextlib.suppress(TypeError, UnboundLocalError):  # dict |= dict needs 3.9
-            part()
-            ended += 1
-    return ended
+    return hidden()

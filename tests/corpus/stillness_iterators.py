@@ -1,6 +1,8 @@
-"""What changes a value where an iterator goes on: see ``stillness``. One program to a file: what it uses tells what is trusted."""
+"""What changes a value where an iterator goes on: see ``stillness``.
 
-import contextlib
+One program to a file: what it uses tells what is trusted.
+"""
+
 import itertools
 
 
@@ -51,17 +53,7 @@ def calls_of_iterators():
     return last, text, kept
 
 
-PARTS = (
-    lazy_iterators,
-    handed_iterators,
-    calls_of_iterators,
-)
-
-
 def run():
-    ended = 0
-    for part in PARTS:
-        with contextlib.suppress(TypeError, UnboundLocalError):  # dict |= dict needs 3.9
-            part()
-            ended += 1
-    return ended
+    lazy_iterators()
+    handed_iterators()
+    return calls_of_iterators()

@@ -1,6 +1,8 @@
-"""What changes a value where the last name of an object goes: see ``stillness``. One program to a file: what it uses tells what is trusted."""
+"""What changes a value where the last name of an object goes: see ``stillness``.
 
-import contextlib
+One program to a file: what it uses tells what is trusted.
+"""
+
 import weakref
 
 
@@ -16,15 +18,5 @@ def weak():
     return again
 
 
-PARTS = (
-    weak,
-)
-
-
 def run():
-    ended = 0
-    for part in PARTS:
-        with contextlib.suppress(TypeError, UnboundLocalError):  # dict |= dict needs 3.9
-            part()
-            ended += 1
-    return ended
+    return weak()
