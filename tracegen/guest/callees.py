@@ -1,4 +1,4 @@
-"""What the calls of a line call, from the bytecode, and whether that can change a value by itself.
+"""What the calls of a line call and what it takes items from, by the bytecode; whether that can change a value by itself.
 
 A Python function cannot: its lines are events, which speak for themselves. Of what is in C a list is trusted.
 """
@@ -9,8 +9,8 @@ import builtins
 import dis
 import re
 import sys
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
-from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
 from .guard import HEAP_TYPE, find_in, instance_dict
 from .nodes import BOUND_IN_C
@@ -24,10 +24,11 @@ class Callee(NamedTuple):
     """An expression that is called: a name, an attribute of another such expression, or a literal."""
 
     kind: str
-    """``local``, ``global``, ``attribute``, ``literal``, or ``keywords``: something called with keyword arguments."""
+    """``local``, ``global``, ``attribute``, ``literal``; ``made``; ``keywords``: called with those or ``*``; ``item``: read."""
     name: str = ""
     base: Any = None
-    """Of an attribute, what it is taken from; of a literal, its type; of ``keywords``, what is called."""
+    """Of an attribute or item, what it is taken from, ``None`` if unknown; of a literal, its type; of ``keywords``, what
+    is called."""
 
 
 class Unknown(Exception):
@@ -36,20 +37,48 @@ class Unknown(Exception):
 
 _VERSION = sys.version_info[:2]
 _NULL = Callee("null")
+_MADE = Callee("made")
+"""A function of Python that the line has made: a lambda, or a comprehension."""
+_MAKES = frozenset(("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"))
 _OPS = {code: name for name, code in dis.opmap.items()}
 _LOADS = frozenset(("LOAD_FAST", "LOAD_FAST_CHECK"))
 _ONLY_POP = frozenset(("POP_TOP", "STORE_FAST", "STORE_DEREF", "STORE_GLOBAL", "STORE_NAME"))
 _PERMUTE = frozenset(("SWAP", "ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N", "STORE_FAST_LOAD_FAST"))
 _WITHOUT_EFFECT = frozenset(("CACHE", "PRECALL", "KW_NAMES", "EXTENDED_ARG", "NOP", "RESUME"))
 _ENDS = frozenset("JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD RETURN_VALUE RAISE_VARARGS RERAISE PUSH_EXC_INFO".split())
+_READS = {"BINARY_SUBSCR": 2, "BINARY_SLICE": 3}
+"""Where on the stack, from its end, lies what items are taken from."""
+_ITERATOR_MAKERS = frozenset("map filter iter accumulate takewhile dropwhile filterfalse starmap groupby".split())
+_SPREAD = "CALL_FUNCTION_EX"
 _CALLS = frozenset(("CALL", "CALL_KW", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD"))
 CALL_OPS = codes_of(*_CALLS, "PRECALL", "KW_NAMES")
+SPREAD_OPS = codes_of(_SPREAD)
+"""The same with arguments from an iterable."""
 """Instructions that call what ``callees`` may know."""
 
 
 def callees(code: CodeType) -> Dict[Optional[int], Optional[Tuple[Callee, ...]]]:
-    """Return for each line with calls what they call; ``None`` where that is not known. From 3.10 on."""
+    """Return for each line what it calls and takes items from; ``None`` where a call is not known. From 3.10 on."""
     found: Dict[Optional[int], Optional[Tuple[Callee, ...]]] = {}
+    for line, one, _ in _followed(code):
+        known = found.get(line, ())
+        found[line] = None if one is None or known is None else (*known, one)
+    return found
+
+
+def makes_iterators(code: CodeType) -> bool:
+    """Whether a code may make iterators that call a function in C at each step, such as ``map(found.append, ...)``."""
+    if _ITERATOR_MAKERS.isdisjoint(code.co_names):
+        return False
+    if _VERSION < (3, 10) or not _ITERATOR_MAKERS.intersection(code.co_names) <= {"iter"}:
+        return True
+    # Of one argument ``iter`` asks that for its iterator.
+    harmless = sum(one == Callee("global", "iter") and count == 1 for _, one, count in _followed(code))
+    return harmless < sum(each.argval == "iter" for each in dis.get_instructions(code))
+
+
+def _followed(code: CodeType) -> Iterator[Tuple[Optional[int], Optional[Callee], int]]:
+    """Yield each call, and each look-up of an item: its line, what is called or read, and how many arguments it has."""
     ops = code.co_code
     plain: Any = dis  # its stubs know functions only
     labels = frozenset(plain.findlabels(ops))
@@ -69,11 +98,14 @@ def callees(code: CodeType) -> Dict[Optional[int], Optional[Tuple[Callee, ...]]]
                 if called is not None and (keywords or "_KW" in name):
                     called = Callee("keywords", base=called)
                 keywords = False
-                known = found.get(line, ())
-                found[line] = None if called is None or known is None else (*known, called)
+                yield line, called, argument
+            elif name == _SPREAD:
+                yield line, _spread(stack, argument), 0
             elif name not in _WITHOUT_EFFECT:
+                place = _READS.get(name, 0)
+                if place:
+                    yield line, Callee("item", base=stack[-place] if len(stack) >= place else None), 1
                 _step(stack, code, ops[at], name, argument)
-    return found
 
 
 def _call(stack: List[Optional[Callee]], name: str, count: int) -> Optional[Callee]:
@@ -88,6 +120,18 @@ def _call(stack: List[Optional[Callee]], name: str, count: int) -> Optional[Call
     del stack[len(stack) - count - slots :]
     stack.append(None)
     return pair[1] if pair[0] is _NULL else pair[0]
+
+
+def _spread(stack: List[Optional[Callee]], flags: int) -> Optional[Callee]:
+    """Do so where arguments come from an iterable, and with bit 0 of ``flags`` keywords from a mapping."""
+    slots = (1 if _VERSION < (3, 11) else 2) + 1 + (flags & 1)
+    if len(stack) < slots:
+        stack.clear()
+        return None
+    taken = stack[-slots:]
+    stack[-slots:] = [None]
+    called = taken[1] if taken[0] is _NULL else taken[0]
+    return None if called is None else Callee("keywords", base=called)
 
 
 def _step(stack: List[Optional[Callee]], code: CodeType, op: int, name: str, argument: int) -> None:
@@ -110,8 +154,8 @@ def _step(stack: List[Optional[Callee]], code: CodeType, op: int, name: str, arg
         effect = dis.stack_effect(op, argument if op >= dis.HAVE_ARGUMENT else None, jump=False)
         if effect < 0:
             del stack[effect:]
-        if name not in _ONLY_POP and stack:
-            stack[-1] = None
+        if stack and name not in _ONLY_POP and not (effect > 0 and name.startswith("LOAD_")):
+            stack[-1] = _MADE if name in _MAKES else None
         if effect > 0:
             stack.extend([None] * effect)
 
@@ -135,16 +179,29 @@ def _load_attribute(stack: List[Optional[Callee]], code: CodeType, name: str, ar
         stack.append(None)
 
 
-def trusted(found: Tuple[Callee, ...], frame: FrameType, local: Lookup, iterating: bool) -> bool:
-    """Whether nothing that is called changes a value by itself; ``iterating``: whether iterators are trusted."""
+def trusted(
+    found: Tuple[Callee, ...], frame: FrameType, local: Lookup, iterating: bool = True, subscripting: bool = True
+) -> bool:
+    """Whether nothing that is called or read changes a value by itself.
+
+    ``iterating``: whether all iterators are trusted; ``subscripting``: whether all that items are taken from is.
+    """
     try:
         for one in found:
+            if one.kind == "item":
+                if not subscripting and not _may_be_read(_value(one.base, local, frame)):
+                    return False
+                continue
             keywords = one.kind == "keywords"  # may be a key function in C
             if not _may_be_called(_value(one.base if keywords else one, local, frame), iterating and not keywords):
                 return False
-    except (Unknown, KeyError):
+    except (Unknown, KeyError, AttributeError):
         return False
     return True
+
+
+def _made() -> None:
+    """Stand in for a function that a line has made."""
 
 
 class _Method(NamedTuple):
@@ -154,12 +211,16 @@ class _Method(NamedTuple):
     name: str
 
 
-def _value(one: Callee, local: Lookup, frame: FrameType) -> Any:
+def _value(one: Optional[Callee], local: Lookup, frame: FrameType) -> Any:
+    if one is None:
+        raise Unknown
     if one.kind == "local":
         return local(one.name)
     if one.kind == "global":
         names = frame.f_globals
         return names[one.name] if one.name in names else frame.f_builtins[one.name]
+    if one.kind == "made":
+        return _made
     if one.kind != "attribute":
         raise Unknown
     if one.base.kind == "literal":
@@ -185,9 +246,25 @@ def _attribute(value: Any, name: str) -> Any:
         return own[name]
     if type(of_class) is staticmethod or type(of_class) is classmethod:
         of_class = of_class.__func__
+    if type(of_class) is MemberDescriptorType:
+        return of_class.__get__(value)  # a slot; empty, it raises AttributeError
     if type(of_class) is not FunctionType:
         raise Unknown
     return own.get(name, of_class)
+
+
+def _may_be_read(value: Any) -> bool:
+    """Whether taking an item runs nothing in C that changes something: a defaultdict makes what is missing."""
+    kind = type(value)
+    if id(kind) in _READABLE:
+        return True
+    if not type.__dict__["__flags__"].__get__(kind) & HEAP_TYPE:
+        return False
+    try:
+        reader = find_in(kind, "__getitem__")
+    except AttributeError:
+        return False
+    return type(reader) is FunctionType or any(reader is each for each in _READERS)
 
 
 def _may_be_called(value: Any, iterating: bool) -> bool:
@@ -220,6 +297,8 @@ def _plain(kind: type) -> bool:
     return any(made is each for each in _NEWS)
 
 
+_READABLE = frozenset(map(id, (dict, list, tuple, str, bytes, range, re.Match, type(None), int, float, bool)))
+_READERS = tuple(kind.__dict__["__getitem__"] for kind in (list, tuple, str, bytes))
 _NO_NAMES: FrozenSet[str] = frozenset()
 _OF_SETS = frozenset("copy union intersection difference symmetric_difference issubset issuperset isdisjoint".split())
 _METHODS: Dict[int, Optional[FrozenSet[str]]] = {

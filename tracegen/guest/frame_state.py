@@ -18,7 +18,7 @@ from .nodes import SNAPSHOTS, Bare, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .snapshots import immutable, take
 from .splices import splice
-from .stillness import CALLS, FINAL, IN_PLACE, ITERATION, Line
+from .stillness import CALLS, FINAL, IN_PLACE, ITERATION, SUBSCRIPT, Line
 from .types_text import bare_text
 from .wire import SHORTEST_PATCHED, quoted, quoted_patch
 
@@ -108,7 +108,7 @@ class FrameState:
             elif kind == "return":
                 self._leave(frame, arg)
             elif kind == "exception" and not is_internal_stop(frame, arg[0]):
-                self.write(frame, f'["x",{self.uid},', recorder.renderer.render(arg))
+                self.write(frame, f'["x",{self.uid},', recorder.renderer.text(arg))
                 self.unwinding = True
         except RecursionError:
             recorder.again(lambda: self.receive(frame, kind, arg))
@@ -124,7 +124,7 @@ class FrameState:
     def _leave(self, frame: FrameType, arg: Any) -> None:
         info = self.info
         if info.generator and info.is_yield(frame) and not (self.unwinding and arg is None):
-            self.write(frame, f'["y",{self.uid},', self.recorder.renderer.render(yielded(arg)))
+            self.write(frame, f'["y",{self.uid},', self.recorder.renderer.text(yielded(arg)))
             if info.cleans_up:
                 self.recorder.waiting += 1
         elif arg is not None or info.is_return(frame):  # what an exception leaves gives None
@@ -162,7 +162,8 @@ class FrameState:
         now: Any = _NOTHING
         still = self._still_line(frame)
         if still is None:
-            recorder.epoch += 1
+            if self.epoch >= 0:  # of a new frame no line has run: ``Recorder.enter`` looked at its caller's
+                recorder.epoch += 1
         elif self.epoch == recorder.epoch:
             changed = self._bound(frame, *still) if still[1] else _NOTHING
         if changed is None:
@@ -226,19 +227,29 @@ class FrameState:
     def _still_line(self, frame: FrameType) -> Optional[Line]:
         """Return what is known of the line that ran, if it is to be trusted."""
         still = self.info.still.get(self.line)
-        if still is None or still[0] & self.recorder.loud or threads():
+        if still is None or threads():
             return None
-        return still if not still[0] & CALLS or self._trusts(frame) else None
+        loud = self.recorder.loud
+        doubts = still[0] & (loud | CALLS)
+        if not doubts:
+            return still
+        if doubts & loud & ~SUBSCRIPT or loud & CALLS:
+            return None
+        return still if self._trusts(frame) else None
 
     def _trusts(self, frame: FrameType) -> bool:
-        """Whether what the line calls changes nothing by itself; not asked where values have changed anyway."""
+        """Whether what the line calls or reads changes nothing by itself; not asked where values have changed anyway."""
         recorder = self.recorder
         if self.epoch != recorder.epoch:
             return False
         if self.trusted is None:
             found = self.info.callees(self.line)
             self.trusted = found is not None and trusted(
-                found, frame, lambda name: self._before(frame, name), iterating=not recorder.loud & ITERATION
+                found,
+                frame,
+                lambda name: self._before(frame, name),
+                iterating=not recorder.loud & ITERATION,
+                subscripting=not recorder.loud & SUBSCRIPT,
             )
         return self.trusted
 
@@ -346,7 +357,7 @@ class FrameState:
             found = structures.look(value, before, renderer)
         if found is not None:
             return found
-        text = renderer.render(value)
+        text = renderer.text(value)
         # After rendering, which tells how the value's types are shown; none of them runs the program's code then.
         if immutable(value):
             return text, value

@@ -134,15 +134,16 @@ def _same(before: List[Any], now: Iterable[Any]) -> bool:
 class Named:
     """A function, class or module: shown by its name alone, and known by it, so that nothing is kept alive."""
 
-    __slots__ = ("kind", "name")
+    __slots__ = ("kind", "name", "name_of")
 
-    def __init__(self, kind: type, name: Tuple[Any, ...]) -> None:
+    def __init__(self, kind: type, name: Tuple[Any, ...], name_of: Callable[[Any], Tuple[Any, ...]]) -> None:
         self.kind = kind
         self.name = name
+        self.name_of = name_of
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value is shown by the same name."""
-        return type(value) is self.kind and _NAMES[self.kind](value) == self.name
+        return type(value) is self.kind and self.name_of(value) == self.name
 
 
 class Bare:
@@ -197,6 +198,25 @@ class Own:
     def unchanged(self, value: Any) -> bool:
         """Whether the value's ``__repr__`` gives the same text."""
         return type(value) is self.kind and self.ask(value) == self.text
+
+
+class Wrapped:
+    """A container of another type than list, tuple, dict or set: its exact type and what it shows."""
+
+    __slots__ = ("kind", "parts", "parts_of")
+
+    def __init__(self, kind: type, parts_of: Callable[[Any], List[Any]], parts: Any) -> None:
+        self.kind = kind
+        self.parts_of = parts_of
+        self.parts = parts
+        """Snapshot of the list that ``parts_of`` gives."""
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value still shows what it showed when the snapshot was taken."""
+        if type(value) is not self.kind:
+            return False
+        now = self.parts_of(value)
+        return bool(self.parts.unchanged(now))
 
 
 class Around:
@@ -263,8 +283,10 @@ class Back:
         return self.around.ids[self.level] == id(value)
 
 
-Snapshot = Union[Items, Fields, Pairs, Named, Bare, Method, Own, Back]
-SNAPSHOTS = frozenset((Items, Fields, Pairs, Named, Bare, Method, Own, AroundItems, AroundFields, AroundPairs, Back))
+Snapshot = Union[Items, Fields, Pairs, Named, Bare, Method, Own, Wrapped, Back]
+SNAPSHOTS = frozenset(
+    (Items, Fields, Pairs, Named, Bare, Method, Own, Wrapped, AroundItems, AroundFields, AroundPairs, Back)
+)
 """The types of all nodes."""
 
 
@@ -272,7 +294,8 @@ def _is_flat(items: List[Any]) -> bool:
     return SNAPSHOTS.isdisjoint(map(type, items))
 
 
-def _class_name(value: type) -> Tuple[Any, ...]:
+def class_name(value: type) -> Tuple[Any, ...]:
+    """Return what a class is shown by, past its metaclass."""
     return type.__dict__["__module__"].__get__(value), type.__dict__["__qualname__"].__get__(value)
 
 
@@ -282,11 +305,11 @@ def _own_name(value: Any) -> Tuple[Any, ...]:
 
 def _builtin_name(value: Any) -> Tuple[Any, ...]:
     # Of a method the type of its object is shown, of a function of a module nothing more.
-    return (value.__name__, *_class_name(type(value.__self__)))
+    return (value.__name__, *class_name(type(value.__self__)))
 
 
 def _descriptor_name(value: Any) -> Tuple[Any, ...]:
-    return (value.__name__, *_class_name(value.__objclass__))
+    return (value.__name__, *class_name(value.__objclass__))
 
 
 def _pattern_name(value: Any) -> Tuple[Any, ...]:
@@ -319,10 +342,12 @@ _NAMES: Dict[type, Callable[[Any], Tuple[Any, ...]]] = {
     types.CodeType: lambda value: (value.co_name,),
     types.FunctionType: lambda value: (types.FunctionType.__dict__["__qualname__"].__get__(value),),
     types.ModuleType: lambda value: (vars(types.ModuleType)["__dict__"].__get__(value).get("__name__"),),
-    type: _class_name,
+    type: class_name,
 }
 # By id: a metaclass may define __hash__ and __eq__, which a dict of types would run.
 _NAMES_BY_ID = {id(kind): name_of for kind, name_of in _NAMES.items()}
+NAMED = frozenset(_NAMES_BY_ID)
+"""Types whose values are shown by names alone, by id."""
 
 
 _TEXT = {id(str)}
@@ -335,4 +360,4 @@ def named(value: Any) -> Optional[Named]:
     if name_of is None:
         return None
     name = name_of(value)
-    return Named(kind, name) if set(map(id, map(type, name))) == _TEXT else None
+    return Named(kind, name, name_of) if set(map(id, map(type, name))) == _TEXT else None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import types
-from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, cast
+from collections import OrderedDict, deque
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, cast
 
+from . import builtins_text
 from .guard import attributes
 from .nodes import (
     Around,
@@ -17,21 +19,26 @@ from .nodes import (
     Fields,
     Items,
     Method,
+    Named,
     Own,
     Pairs,
     Snapshot,
+    Wrapped,
+    class_name,
     method_name,
     named,
     parts_of,
 )
+from .types_text import bare_text, class_text, exception_text, named_tuple_text
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
 
 _IMMUTABLE = (int, str, float, bool, bytes, complex, type(None), type(Ellipsis), range)
-# By id: a metaclass may define __hash__ and __eq__, which a set of types would run.
-_IMMUTABLE_IDS = frozenset(map(id, _IMMUTABLE))
-_WITH_TUPLES = _IMMUTABLE_IDS | {id(tuple)}
+# By id, as in ``IMMUTABLE``: a metaclass may define __hash__ and __eq__, which a set of types would run.
+IMMUTABLE = frozenset(map(id, _IMMUTABLE))
+"""Built-in types whose values show nothing that can change, by id."""
+_WITH_TUPLES = IMMUTABLE | {id(tuple)}
 _SEQUENCES = frozenset(map(id, (list, tuple, set, frozenset, deque)))
 _LARGEST = 100_000
 """Items above which a snapshot costs more memory than rendering costs time."""
@@ -44,16 +51,34 @@ _DEEPEST = 40
 def immutable(value: Any) -> bool:
     """Whether nothing that the value shows can change: an immutable built-in, or a tuple of such."""
     kind = type(value)
-    return id(kind) in _IMMUTABLE_IDS or (kind is tuple and _flat(value, 3))
+    return id(kind) in IMMUTABLE or (kind is tuple and _flat(value, 3))
 
 
 def _flat(items: Any, depth: int = 3) -> bool:
     kinds = set(map(id, map(type, items)))
-    if kinds <= _IMMUTABLE_IDS:
+    if kinds <= IMMUTABLE:
         return True
     if depth == 0 or not kinds <= _WITH_TUPLES:
         return False
     return all(_flat(item, depth - 1) for item in items if type(item) is tuple)
+
+
+def _key_and_value(items: Any) -> List[Any]:
+    return list(chain.from_iterable(items))
+
+
+_PARTS: Dict[Any, Callable[[Any], List[Any]]] = {
+    builtins_text.list_text: lambda value: list(list.__iter__(value)),
+    builtins_text.tuple_text: lambda value: list(tuple.__iter__(value)),
+    builtins_text.dict_text: lambda value: _key_and_value(dict.items(value)),
+    builtins_text.counter_text: lambda value: _key_and_value(dict.items(value)),
+    builtins_text.ordered_text: lambda value: _key_and_value(OrderedDict.items(value)),
+    builtins_text.defaultdict_text: lambda value: [value.default_factory, *_key_and_value(dict.items(value))],
+    builtins_text.view_text: list,
+    named_tuple_text: lambda value: list(tuple.__iter__(value)),
+    exception_text: lambda value: [BaseException.__dict__["args"].__get__(value)],
+}
+"""By handler, what a value shows besides its type."""
 
 
 class _Cycle(Exception):
@@ -91,8 +116,14 @@ class _Taker:
             return self._within(value, self._sequence)
         if kind is dict or self.renderer.attributive(kind):
             return self._within(value, self._fields)
-        if self.renderer.bare(kind):
+        handler = self.renderer.handler(kind)
+        if handler is bare_text:
             return Bare(kind)
+        if handler is class_text:
+            return Named(kind, class_name(value), class_name)
+        parts = _PARTS.get(handler)
+        if parts is not None:
+            return self._within(value, lambda value: Wrapped(kind, parts, self._sequence(parts(value))))
         return self._own(value, kind)
 
     def _own(self, value: Any, kind: type) -> Snapshot:

@@ -14,7 +14,7 @@ from _weakref import CallableProxyType, ProxyType, ReferenceType
 from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
-from .callees import CALL_OPS
+from .callees import CALL_OPS, SPREAD_OPS, makes_iterators
 from .opcodes import CACHE, GENERATOR_LIKE, codes_of
 
 STILL = 1
@@ -36,7 +36,6 @@ Up to 3.12 ``f_locals`` keeps a value until the frame's next event, so that fina
 Line = Tuple[int, Tuple[str, ...]]
 """Marks of a line, and the names that it can bind or unbind."""
 
-_ITERATOR_MAKERS = frozenset("map filter iter accumulate takewhile dropwhile filterfalse starmap groupby".split())
 _WEAK = frozenset(map(id, (ReferenceType, ProxyType, CallableProxyType)))
 _WEAK_MODULES = ("weakref", "_weakrefset")
 _GENERATORS = frozenset(map(id, (GeneratorType, CoroutineType, AsyncGeneratorType)))
@@ -72,8 +71,8 @@ _ITERATING = "FOR_ITER UNPACK_SEQUENCE UNPACK_EX LIST_EXTEND SET_UPDATE DICT_UPD
 _SUBSCRIBING = "BINARY_SUBSCR BINARY_SLICE"
 _BINDING = "STORE_FAST DELETE_FAST STORE_FAST_STORE_FAST STORE_FAST_LOAD_FAST LOAD_FAST_AND_CLEAR"
 
-_LOUD, _CALM, _SUBSCRIBES, _ITERATES, _CALLS, _BINDS, _CALCULATES, _EXTENDS, _INTRINSIC = range(9)
-_MARKS = {_SUBSCRIBES: SUBSCRIPT, _ITERATES: ITERATION, _CALLS: CALLS}
+_LOUD, _CALM, _SUBSCRIBES, _ITERATES, _CALLS, _SPREADS, _BINDS, _CALCULATES, _EXTENDS, _INTRINSIC = range(10)
+_MARKS = {_SUBSCRIBES: SUBSCRIPT, _ITERATES: ITERATION, _CALLS: CALLS, _SPREADS: CALLS | ITERATION}
 _IN_PLACE_ONLY = frozenset(code for name, code in dis.opmap.items() if name.startswith("INPLACE_"))
 _QUIET_INTRINSICS = (3, 4, 5, 6)
 """Of ``CALL_INTRINSIC_1``: end a generator, wrap what an asynchronous one yields, ``+x``, list to tuple."""
@@ -90,6 +89,8 @@ def _classes() -> bytes:
         found[code] = _CALCULATES
     for code in CALL_OPS:
         found[code] = _CALLS
+    for code in SPREAD_OPS:
+        found[code] = _SPREADS
     found[dis.EXTENDED_ARG] = _EXTENDS
     if _VERSION in ((3, 12), (3, 13)):
         found[dis.opmap["CALL_INTRINSIC_1"]] = _INTRINSIC
@@ -122,7 +123,7 @@ def _has_finaliser(base: type) -> bool:
 
 def loudness_of_code(code: CodeType) -> int:
     """Return what not to trust once a code has run: it may make iterators that call a function in C at each step."""
-    return 0 if _ITERATOR_MAKERS.isdisjoint(code.co_names) else ITERATION
+    return ITERATION if makes_iterators(code) else 0
 
 
 def cleans_up(code: CodeType) -> bool:

@@ -1,16 +1,16 @@
-"""Text and snapshot of a built-in container or plain object in one walk; parts that were seen before are taken over.
+"""Text and snapshot of a value in one walk; parts that were seen before are taken over.
 
 What it gives is what ``ValueRenderer.render`` and ``snapshots.take`` give, several times faster; where a budget, a
-cycle or a type with a text of its own is met, it gives nothing, and those two are asked.
+cycle or a type that it does not know is met, it gives nothing, and those two are asked.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple, Union, cast
 
 from .guard import namespace_getter
-from .nodes import Fields, Items
-from .snapshots import immutable
+from .nodes import NAMED, Bare, Fields, Items, Own, named
+from .snapshots import IMMUTABLE, immutable
 from .types_text import dataclass_text, name_of, shown_fields
 from .values import ValueRenderer
 
@@ -24,6 +24,9 @@ _LONGEST_REMEMBERED = 2_000
 """Characters of the longest text that is kept so."""
 _CONTAINERS = 400
 """Most containers in one value: beyond it a change is found no faster than by rendering."""
+
+OWN = "own"
+SINGLE = "single"
 
 Look = Tuple[str, Any]
 """A value's text, and what to know it by: itself if it is immutable, else a snapshot."""
@@ -54,29 +57,54 @@ class _Walk:
                 raise Unusual
             return self._charged(repr(value)), value
         depth = len(self.path)
+        builtin = kind is list or kind is dict or kind is tuple
+        shape = None if builtin else shape_of(kind, self.renderer)
+        if type(shape) is str:
+            return self._own(value, kind) if shape is OWN else self._single(value, kind, depth)
         # Whatever object had this address: what shows the same has the same text.
         known = self.renderer.looks.get(id(value))
         if known is not None and known is not changed and known.unchanged(value):
             self._reach(depth + known.height)
             return self._charged(known.text), known
+        if shape is None and not builtin:
+            raise Unusual
         self.containers += 1
         if id(value) in self.path or self.containers > _CONTAINERS:
             raise Unusual
         around, self.deepest = self.deepest, 0
         self._reach(depth + 1)
         self.path.append(id(value))
-        if kind is list or kind is tuple:
-            found = self._items(value, kind)
+        if shape is not None:
+            found = self._object(value, kind, shape)
         elif kind is dict:
             found = self._dict(value)
         else:
-            found = self._object(value, kind)
+            found = self._items(value, kind)
         self.path.pop()
         if found[1] is not value:
             found[1].height = self.deepest - depth
             self._remember(value, found[1])
         self.deepest = max(around, self.deepest)
         return found
+
+    def _own(self, value: Any, kind: type) -> Look:
+        renderer = self.renderer
+        text = renderer.ask(value)
+        if text is None:
+            raise Unusual
+        return self._charged(text), Own(kind, text, renderer.ask)
+
+    def _single(self, value: Any, kind: type, depth: int) -> Look:
+        renderer = self.renderer
+        mark = value if immutable(value) else Bare(kind) if renderer.bare(kind) else named(value)
+        if mark is None:
+            raise Unusual
+        renderer.left = self.left
+        text = renderer.walk(value, depth)
+        self.left = renderer.left
+        if self.left < 0:
+            raise Unusual
+        return text, mark
 
     def _reach(self, depth: int) -> None:
         if depth > self.renderer.depth:
@@ -147,10 +175,7 @@ class _Walk:
         self.left -= len(text) - sum(map(len, texts))
         return text, Fields(dict, keys, marks, text)
 
-    def _object(self, value: Any, kind: type) -> Look:
-        shape = shape_of(kind, self.renderer)
-        if shape is None:
-            raise Unusual
+    def _object(self, value: Any, kind: type, shape: Shape) -> Look:
         namespace = shape.namespace_of(value, kind)
         if type(namespace) is not dict or len(namespace) > self.renderer.items:
             raise Unusual
@@ -177,16 +202,23 @@ class Shape(NamedTuple):
     namespace_of: Callable[[Any, type], Any]
 
 
-def shape_of(kind: type, renderer: ValueRenderer) -> Optional[Shape]:
-    """Return the shape of a type whose objects show their ``__dict__`` and nothing else."""
+def shape_of(kind: type, renderer: ValueRenderer) -> Union[Shape, str, None]:
+    """Return the shape of a type whose objects show their ``__dict__`` and nothing else.
+
+    ``OWN`` for one with its own ``__repr__``, ``SINGLE`` for one that shows no other values, ``None`` for any other.
+    """
     try:
-        return cast(Optional[Shape], renderer.shapes[id(kind)])
+        return cast(Union[Shape, str, None], renderer.shapes[id(kind)])
     except KeyError:
         found = renderer.shapes[id(kind)] = _find_shape(kind, renderer)
         return found
 
 
-def _find_shape(kind: type, renderer: ValueRenderer) -> Optional[Shape]:
+def _find_shape(kind: type, renderer: ValueRenderer) -> Union[Shape, str, None]:
+    if renderer.asking(kind):
+        return OWN
+    if id(kind) in NAMED or id(kind) in IMMUTABLE or renderer.bare(kind):
+        return SINGLE
     namespace_of = namespace_getter(kind) if renderer.structural(kind) else None
     if namespace_of is None:
         return None

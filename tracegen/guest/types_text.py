@@ -179,7 +179,12 @@ def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
         return attribute_text(renderer, value, depth, " (repr %s)" % renderer.unsafe[id(kind)][1])
     if id(value) in renderer.active:
         return "<%s ...>" % name_of(kind)
-    called = _asked(renderer, value)
+    known = renderer.answers.get(id(value)) or answer(renderer, value)
+    text, called = known.known_by, known.called
+    if text is not None and len(text) <= renderer.left:
+        renderer.asked[id(value)] = text
+        renderer.left -= len(text)
+        return text
     if called.text is None:
         return attribute_text(renderer, value, depth, " (repr %s)" % called.fault)
     note = "<repr printed>" if called.printed else ""
@@ -200,12 +205,27 @@ def silent_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     return attribute_text(renderer, value, depth, " (repr crashes)")
 
 
-def answer(renderer: ValueRenderer, value: Any) -> Optional[str]:
-    """Return what an object's own ``__repr__`` gives, without addresses; ``None`` where it is long or misbehaves."""
+class Answer:
+    """What an object's own ``__repr__`` gave. Holds the object, so that its id remains its own."""
+
+    __slots__ = ("called", "known_by", "value")
+
+    def __init__(self, value: Any, called: guard.Called, known_by: Optional[str]) -> None:
+        self.value = value
+        self.called = called
+        self.known_by = known_by
+        """The text in full and without addresses; ``None`` where it is long or the call went wrong."""
+
+
+def answer(renderer: ValueRenderer, value: Any) -> Answer:
+    """Ask an object's own ``__repr__``, and keep the answer until ``settle``."""
     called = _asked(renderer, value)
-    if called.text is None or called.printed or len(called.text) > _LONGEST_ANSWER:
-        return None
-    return _without_addresses(renderer, called.text, value)
+    sound = called.text is not None and not called.printed and len(called.text) <= _LONGEST_ANSWER
+    text = _without_addresses(renderer, called.text, value) if sound else None
+    found = Answer(value, called, text)
+    if guard.alarm.asked:  # else nothing was called, and nothing says that there is something to settle
+        renderer.answers[id(value)] = found
+    return found
 
 
 def _asked(renderer: ValueRenderer, value: Any) -> guard.Called:

@@ -12,7 +12,7 @@ from . import digests
 from .builtins_text import BUILTINS
 from .guard import alarm, full_name, has_slots
 from .stillness import loudness_of_type
-from .types_text import STRUCTURAL, answer, bare_text, handler_for, name_of, own_repr_text, silent_text
+from .types_text import STRUCTURAL, Answer, answer, bare_text, handler_for, name_of, own_repr_text, silent_text
 
 Handler = Callable[["ValueRenderer", Any, int], str]
 
@@ -41,8 +41,8 @@ class ValueRenderer:
         self._handlers: Dict[int, Tuple[type, Handler]] = _BUILTINS.copy()
         self.asked: Dict[int, Optional[str]] = {}
         """What own ``__repr__``s gave in the last rendering, by their objects' ids; ``None``: nothing to rely on."""
-        self._answers: Dict[int, Tuple[Any, Optional[str]]] = {}
-        """What own ``__repr__``s gave since the last ``settle``, with their objects, so that ids are theirs."""
+        self.answers: Dict[int, Answer] = {}
+        """What own ``__repr__``s gave since the last ``settle``, by their objects' ids."""
         self.cleaned: Dict[str, Tuple[int, str]] = {}
         """What own ``__repr__``s gave, without addresses, and the object's id if there was one to look for."""
         self.looks: Dict[int, Any] = {}
@@ -52,6 +52,13 @@ class ValueRenderer:
 
     def render(self, value: Any) -> str:
         """Return the text of ``value``."""
+        try:
+            return self.text(value)
+        finally:
+            self.settle()
+
+    def text(self, value: Any) -> str:
+        """Return the text of ``value``, to be followed by ``settle`` before the program goes on."""
         self.left = self.characters
         self.active.clear()
         self.asked.clear()
@@ -61,8 +68,6 @@ class ValueRenderer:
             raise
         except BaseException as error:  # The program under trace must never see an error of ours.
             text = "<unrenderable %s: %s>" % (name_of(type(value)), name_of(type(error)))
-        finally:
-            self.settle()
         return clean(text)
 
     def walk(self, value: Any, depth: int) -> str:
@@ -100,18 +105,16 @@ class ValueRenderer:
 
         It is called under guard, once until ``settle``, which must follow.
         """
-        if id(type(value)) in self.unsafe:
+        if self.unsafe and id(type(value)) in self.unsafe:
             return None
-        known = self._answers.get(id(value))
-        if known is None:
-            known = self._answers[id(value)] = (value, answer(self, value))
-        return known[1]
+        known = self.answers.get(id(value))
+        return (answer(self, value) if known is None else known).known_by
 
     def settle(self) -> None:
         """Give the program its timer back, and forget what objects answered: the program goes on."""
         if alarm.asked:
             alarm.release()
-            self._answers.clear()
+            self.answers.clear()
 
     def leaf(self, text: str) -> str:
         """Charge a finished piece of text to the budget, cutting it if it exceeds what is left."""
