@@ -4,8 +4,9 @@
 
 End to end, from the program's start to the bytes (of the others: characters) in memory. The tracers take turns within
 each round, in one process; the first round is dropped; processor time, without the garbage collector; median and least.
-Compiling a program and finding its functions' places happens once per job and is not timed. All rows share one count of
-events, the recorder's. PySnooper does less than the others: it cuts values at 100 characters.
+Compiling a program and finding its functions' places happens once per job and is not timed; one renderer serves a
+round's tests of a suite, as in the guest. All rows share one count of events, the recorder's. PySnooper does less than
+the others: it cuts values at 100 characters.
 Before anything is timed, every program passes the tests' oracle, and the tracers must report the same events.
 """
 
@@ -117,6 +118,8 @@ def _repeats(test: Loaded) -> bool:
 def turn(tracer: Tracer, programs: list[Loaded]) -> tuple[float, Output]:
     """Return the seconds of one run of every program, and what they gave together."""
     events = size = 0
+    for loaded in programs:
+        loaded.job.begin()
     start = time.process_time()
     for loaded in programs:
         output = tracer(loaded)

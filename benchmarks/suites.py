@@ -23,7 +23,7 @@ from types import CodeType
 from typing import Any
 
 import pytest
-from tracers import Loaded, codes_in
+from tracers import Job, Loaded, codes_in
 
 from tracegen.guest.suite_files import SuiteFiles
 
@@ -88,7 +88,8 @@ def tests_of(name: str) -> list[Loaded]:
     files.tests = frozenset(str(item.path) for item in plugin.items)
     codes = frozenset(code for home in homes for path in Path(home).rglob("*.py") for code in _codes(path))
     calls = [(item.nodeid, call) for item in plugin.items if (call := _call(item)) is not None]
-    return [_loaded(node, call, codes, homes, files) for node, call in calls if _passes(call)]
+    job = Job()
+    return [_loaded(node, call, codes, homes, files, job) for node, call in calls if _passes(call)]
 
 
 def _codes(path: Path) -> Iterator[CodeType]:
@@ -96,7 +97,12 @@ def _codes(path: Path) -> Iterator[CodeType]:
 
 
 def _loaded(
-    node: str, call: Callable[[], object], codes: frozenset[CodeType], homes: tuple[str, ...], files: SuiteFiles
+    node: str,
+    call: Callable[[], object],
+    codes: frozenset[CodeType],
+    homes: tuple[str, ...],
+    files: SuiteFiles,
+    job: Job,
 ) -> Loaded:
     def run() -> None:  # what the tracers wrap wants to be a function
         random.seed(0)
@@ -107,7 +113,7 @@ def _loaded(
         faults: list[str] = oracle.check_call(guest, node, run, files.file_of)[1]
         return faults
 
-    return Loaded(node, run, codes, homes, files.file_of, check)
+    return Loaded(node, run, codes, homes, files.file_of, check, job)
 
 
 def _forget(names: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ import importlib.util
 import linecache
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -54,6 +54,23 @@ class _Loader:
         return self.source
 
 
+@dataclass(slots=True)
+class Job:
+    """What the guest keeps from one recording of a job to the next: a suite's tests are one job."""
+
+    _renderer: ValueRenderer | None = None
+
+    def begin(self) -> None:
+        """Begin anew."""
+        self._renderer = None
+
+    def renderer(self) -> ValueRenderer:
+        """Return the job's only renderer."""
+        if self._renderer is None:
+            self._renderer = ValueRenderer()
+        return self._renderer
+
+
 @dataclass(slots=True, frozen=True)
 class Loaded:
     """Something that can be run again and again, and which code of it is traced."""
@@ -67,6 +84,7 @@ class Loaded:
     file_of: Callable[[FrameType], SourceFile | None]
     check: Callable[[Any, Any], list[str]]
     """Given the tests' oracle and the guest, says what that has against the recorder here."""
+    job: Job = field(default_factory=Job)
 
     def owns(self, path: str) -> bool:
         """Return whether a file's code is traced."""
@@ -167,7 +185,7 @@ def recorded(loaded: Loaded) -> tuple[int, bytes]:
     written: list[bytes] = []
     wire = WireWriter(written.append)
     codes = CodeTable(wire, loaded.file_of)
-    recorder = Recorder(wire, codes, ValueRenderer(), Limits(None, None, None), print)
+    recorder = Recorder(wire, codes, loaded.job.renderer(), Limits(None, None, None), print)
     recorder.start()
     try:
         loaded.run()
@@ -225,7 +243,7 @@ def naive_class(path: Path) -> Any:
 
 def naive_run(kind: Any, loaded: Loaded, sink: StringIO) -> Any:
     """Run the program under the naive tracer with our value renderer; return the tracer."""
-    with kind(ValueRenderer().render, loaded.owns, sink) as tracer:
+    with kind(loaded.job.renderer().render, loaded.owns, sink) as tracer:
         loaded.run()
     return tracer
 

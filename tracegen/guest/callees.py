@@ -1,4 +1,4 @@
-"""What the calls of a line call and what it takes items from, by the bytecode; whether that can change a value by itself.
+"""What the calls of a line call, and what it takes items from, by its bytecode; whether that changes a value by itself.
 
 A Python function cannot: its lines are events, which speak for themselves. Of what is in C a list is trusted.
 """
@@ -24,11 +24,11 @@ class Callee(NamedTuple):
     """An expression that is called: a name, an attribute of another such expression, or a literal."""
 
     kind: str
-    """``local``, ``global``, ``attribute``, ``literal``; ``made``; ``keywords``: called with those or ``*``; ``item``: read."""
+    """``local``, ``global``, ``attribute``, ``literal``, ``made``; ``keywords``: called with such or with ``*``;
+    ``item``: read."""
     name: str = ""
     base: Any = None
-    """Of an attribute or item, what it is taken from, ``None`` if unknown; of a literal, its type; of ``keywords``, what
-    is called."""
+    """Of an attribute or item, what it is taken from, if known; of a literal, its type; of ``keywords``, the callee."""
 
 
 class Unknown(Exception):
@@ -73,8 +73,8 @@ def makes_iterators(code: CodeType) -> bool:
     if _VERSION < (3, 10) or not _ITERATOR_MAKERS.intersection(code.co_names) <= {"iter"}:
         return True
     # Of one argument ``iter`` asks that for its iterator.
-    harmless = sum(one == Callee("global", "iter") and count == 1 for _, one, count in _followed(code))
-    return harmless < sum(each.argval == "iter" for each in dis.get_instructions(code))
+    harmless = [one for _, one, count in _followed(code) if one == Callee("global", "iter") and count == 1]
+    return len(harmless) != len([1 for each in dis.get_instructions(code) if each.argval == "iter"])
 
 
 def _followed(code: CodeType) -> Iterator[Tuple[Optional[int], Optional[Callee], int]]:

@@ -6,6 +6,7 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from .alarm import alarm, may_see
 from .callees import Callee, callees
 from .opcodes import GENERATOR_LIKE, OPTIMIZED, is_return, is_yield
 from .shadows import shadows, unreadable
@@ -181,6 +182,7 @@ class CodeTable:
         info = file.infos.get(id(code))
         if info is None:
             info = file.infos[id(code)] = CodeInfo(code, _row(file, place.name, code), file.final)
+        alarm.seen = alarm.seen or may_see(code)
         self._wire.put(info.row)
         info.index = self._count
         self._count += 1

@@ -33,6 +33,8 @@ class ExpressionRecorder(Recorder):
             except Exception as error:
                 self.fail(error)
             finally:
+                if self.renderer.answers:
+                    self.rest()
                 self.release()
         return None
 

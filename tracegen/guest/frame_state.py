@@ -10,10 +10,10 @@ from types import FrameType, MethodType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, cast
 
 from . import structures
+from .alarm import alarm
 from .callees import Unknown, trusted
 from .codes import UNBOUND, CodeInfo
 from .growth import growth
-from .guard import alarm
 from .nodes import SNAPSHOTS, Bare, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .snapshots import immutable, take
@@ -24,6 +24,7 @@ from .wire import SHORTEST_PATCHED, quoted, quoted_patch
 
 if TYPE_CHECKING:
     from .recorder import Recorder
+    from .values import ValueRenderer
 
 NEW = object()
 """Mark of a name without a value, and of a value that only rendering knows."""
@@ -117,8 +118,8 @@ class FrameState:
         except Exception as error:
             recorder.fail(error)
         finally:
-            if alarm.asked:
-                recorder.renderer.settle()
+            if recorder.renderer.answers or alarm.held:
+                recorder.rest(frame if kind == "return" else None)
             recorder.release()
 
     def _leave(self, frame: FrameType, arg: Any) -> None:
@@ -238,7 +239,7 @@ class FrameState:
         return still if self._trusts(frame) else None
 
     def _trusts(self, frame: FrameType) -> bool:
-        """Whether what the line calls or reads changes nothing by itself; not asked where values have changed anyway."""
+        """Whether what the line calls or reads changes nothing by itself; not asked where values changed anyway."""
         recorder = self.recorder
         if self.epoch != recorder.epoch:
             return False
@@ -354,21 +355,28 @@ class FrameState:
         renderer = recorder.renderer
         found = structures.flat_list(value, renderer) if kind is list else None
         if found is None:
-            found = structures.look(value, before, renderer)
-        if found is not None:
-            return found
-        text = renderer.text(value)
-        # After rendering, which tells how the value's types are shown; none of them runs the program's code then.
-        if immutable(value):
-            return text, value
-        if renderer.handler(kind) is bare_text:
-            return text, Bare(kind)
-        return text, take(value, renderer) or NEW
+            found = renderer.large.get(id(value))
+            if found is None or found[1] is before or not found[1].unchanged(value):
+                found = structures.look(value, before, renderer) or _rendered(value, renderer)
+                if len(found[0]) > structures.LONGEST_REMEMBERED and type(found[1]) in SNAPSHOTS:
+                    renderer.remember(value, *found)
+        return found
 
     def _forget(self, names: Tuple[str, ...]) -> None:
         for name in names:
             del self.texts[name]
             self.marks[name] = NEW
+
+
+def _rendered(value: Any, renderer: ValueRenderer) -> Tuple[str, Any]:
+    text = renderer.text(value)
+    # After rendering, which tells how the value's types are shown; none of them runs the program's code then.
+    if immutable(value):
+        return text, value
+    if renderer.handler(type(value)) is bare_text:
+        return text, Bare(type(value))
+    mark = take(value, renderer)
+    return text, NEW if mark is None else mark
 
 
 def _flat(mark: Any) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found] # without the enums of ``signal``, which cost more than the rest
-import math
 import sys
 import time
 from itertools import chain
@@ -12,13 +10,7 @@ from types import GeneratorType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, cast
 
 from . import memory
-
-SECONDS = 0.5
-"""Longest run of one ``__repr__``."""
-_MORE = 0.1
-"""Processor time that it must go on to use: a machine under load stops a process for as long as ``SECONDS``."""
-ASLEEP = 2.0
-"""Longest run of one that uses none."""
+from .alarm import TimeUp, alarm
 
 
 class Called(NamedTuple):
@@ -27,10 +19,6 @@ class Called(NamedTuple):
     text: Optional[str]
     fault: str
     printed: bool
-
-
-class _TimeUp(BaseException):
-    """Raised inside a ``__repr__`` that runs too long; not an ``Exception``, so that few programs swallow it."""
 
 
 class _Discard:
@@ -53,62 +41,6 @@ class _Discard:
         return False
 
 
-class _Alarm:
-    """The timer of guarded calls: armed at the first call of an event, whose many calls share it.
-
-    Outside the main thread no handler can be set; the input's deadline is the bound there.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        """Whether ``release`` has something to do."""
-        self.since = math.inf
-        """When the innermost guarded call began."""
-        self._late = math.nan
-        """Beginning of the call that was last found to run long, and what processor time had been used then."""
-        self._used = 0.0
-        self._armed = False
-        self._armed_at = 0.0
-        self._handler: Any = None
-        self._timer = 0.0, 0.0
-
-    def arm(self, now: float) -> None:
-        """Take SIGALRM from the program, until ``release``."""
-        self.asked = True
-        try:
-            self._handler = _signal.signal(_signal.SIGALRM, self._ring)
-        except (ValueError, AttributeError):
-            return
-        self._armed = True
-        self._armed_at = now
-        # Repeats: for calls that begin later, and since a __repr__ with a broad except would swallow the only alarm.
-        self._timer = _signal.setitimer(_signal.ITIMER_REAL, SECONDS, 0.05)
-
-    def _ring(self, signum: int, frame: Any) -> None:
-        waited = time.monotonic() - self.since
-        if waited < SECONDS:
-            return
-        used = time.thread_time()
-        if self._late != self.since:  # perhaps it is the machine that stood still
-            self._late, self._used = self.since, used
-        elif used - self._used >= _MORE or waited >= ASLEEP:
-            raise _TimeUp
-
-    def release(self) -> None:
-        """Give the program its own handler and timer back."""
-        self.asked = False
-        if not self._armed:
-            return
-        self._armed = False
-        _signal.setitimer(_signal.ITIMER_REAL, 0)
-        if self._handler is not None:
-            _signal.signal(_signal.SIGALRM, self._handler)
-        left, interval = self._timer
-        if left:
-            _signal.setitimer(_signal.ITIMER_REAL, max(left - (time.monotonic() - self._armed_at), 1e-6), interval)
-
-
-alarm = _Alarm()
 _announce: List[Callable[[str], None]] = []
 
 
@@ -154,7 +86,7 @@ def call(function: Callable[[Any], Any], value: Any, announced: bool = False) ->
         finally:
             alarm.since = around
             sys.stdout, sys.stderr = streams
-    except _TimeUp:  # perhaps raised where things were being put back
+    except TimeUp:  # perhaps raised where things were being put back
         alarm.since = around
         sys.stdout, sys.stderr = streams
         return Called(None, "timed out", sink.used)

@@ -10,12 +10,17 @@ import re
 import types
 from itertools import chain
 from operator import is_
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 from . import memory
 from .guard import attributes, has_slots, namespace_getter
 
+if TYPE_CHECKING:
+    from .values import ValueRenderer
+
 _FIRST = (0, 1)
+_MANY = 8
+"""Objects with their own ``__repr__`` from which they are compared at once."""
 
 
 class Items:
@@ -24,7 +29,7 @@ class Items:
     Items that are not immutable are snapshots themselves; ``flat`` if there are none.
     """
 
-    __slots__ = ("_address", "anchor", "flat", "height", "items", "kind", "lengths", "text")
+    __slots__ = ("_address", "_owns", "anchor", "flat", "height", "items", "kind", "lengths", "text")
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class Items:
         self.anchor = _FIRST
         """An item's number and where its text begins, of a list that changed there before."""
         self._address = memory.address(items) if len(items) >= memory.SHORTEST and memory.usable else 0
+        self._owns = None if self.flat or len(items) < _MANY else Owns.of(items)
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""
@@ -53,6 +59,9 @@ class Items:
         kind: Any = self.kind
         if type(value) is not kind or len(value) != len(items):
             return False
+        if self._owns is not None:
+            value = list(value)
+            return self._owns.replace(value) and _same(items, value)
         if not self.flat:
             return _same(items, value)
         if self._address and kind is list:
@@ -63,7 +72,7 @@ class Items:
 class Fields:
     """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
 
-    __slots__ = ("_both", "_namespace_of", "_nested", "height", "keys", "kind", "text", "values")
+    __slots__ = ("_both", "_namespace_of", "_nested", "_owns", "height", "keys", "kind", "text", "values")
 
     def __init__(self, kind: type, keys: List[Any], values: List[Any], text: Optional[str] = None) -> None:
         self.kind = kind
@@ -75,6 +84,9 @@ class Fields:
         self._nested = [] if _is_flat(values) else [row for row in enumerate(values) if type(row[1]) in SNAPSHOTS]
         if len(self._nested) > 1:
             self._nested.sort(key=lambda row: type(row[1]) is Own)  # last what runs the program's code
+        self._owns = None if len(self._nested) < _MANY else Owns.of(values)
+        if self._owns is not None:
+            self._nested = [row for row in self._nested if type(row[1]) is not Own]
         self._namespace_of = None if kind is dict else _namespace_getter(kind)
 
     def unchanged(self, value: Any) -> bool:
@@ -89,13 +101,15 @@ class Fields:
                 return False
         if len(namespace) != len(self.keys):
             return False
-        if not self._nested:
+        if not self._nested and self._owns is None:
             return all(map(is_, self._both, chain(namespace, namespace.values())))
         values = list(namespace.values())
         for position, snapshot in self._nested:
             if not snapshot.unchanged(values[position]):
                 return False
             values[position] = snapshot
+        if self._owns is not None and not self._owns.replace(values):
+            return False
         return all(map(is_, self._both, chain(namespace, values)))
 
 
@@ -188,16 +202,47 @@ def method_name(value: Any) -> Optional[str]:
 class Own:
     """An object that is shown by its class's own ``__repr__``: asked again, and known by what that gives."""
 
-    __slots__ = ("ask", "kind", "text")
+    __slots__ = ("kind", "renderer", "text")
 
-    def __init__(self, kind: type, text: str, ask: Callable[[Any], Optional[str]]) -> None:
+    def __init__(self, kind: type, text: str, renderer: ValueRenderer) -> None:
         self.kind = kind
         self.text = text
-        self.ask = ask
+        self.renderer = renderer
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value's ``__repr__`` gives the same text."""
-        return type(value) is self.kind and self.ask(value) == self.text
+        return type(value) is self.kind and self.renderer.ask(value) == self.text
+
+
+class Owns:
+    """Many such objects in one container, compared at once."""
+
+    __slots__ = ("_kinds", "_marks", "_places", "_renderer", "_texts")
+
+    def __init__(self, found: List[Tuple[int, Own]]) -> None:
+        self._places = [place for place, _ in found]
+        self._marks = [mark for _, mark in found]
+        self._kinds = [mark.kind for mark in self._marks]
+        self._texts = [mark.text for mark in self._marks]
+        self._renderer = self._marks[0].renderer
+
+    @classmethod
+    def of(cls, marks: List[Any]) -> Optional[Owns]:
+        """Return those among the marks of a container's items, if they are many."""
+        found = [(place, mark) for place, mark in enumerate(marks) if type(mark) is Own]
+        return cls(found) if len(found) >= _MANY else None
+
+    def replace(self, values: List[Any]) -> bool:
+        """Put the marks in the places of objects that give the same texts; return whether all do."""
+        found = [values[place] for place in self._places]
+        if not all(map(is_, map(type, found), self._kinds)):
+            return False
+        told = self._renderer.told(found)
+        if told is None or list(map(told.get, map(id, found))) != self._texts:
+            return False
+        for place, mark in zip(self._places, self._marks):
+            values[place] = mark
+        return True
 
 
 class Wrapped:

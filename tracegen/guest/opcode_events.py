@@ -7,8 +7,8 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, List, Optional, Set, Type
 
+from .alarm import alarm
 from .frame_state import FrameState
-from .guard import alarm
 from .recorder import Recorder
 from .sources import SourceFile
 from .stillness import STILL
@@ -49,8 +49,8 @@ class OpcodeState(FrameState):
         except Exception as error:
             recorder.fail(error)
         finally:
-            if alarm.asked:
-                recorder.renderer.settle()
+            if recorder.renderer.answers or alarm.held:
+                recorder.rest()
             recorder.release()
 
 

@@ -13,9 +13,9 @@ import time
 from types import FrameType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Type, TypeVar, cast
 
+from .alarm import alarm
 from .codes import CodeTable
 from .frame_state import FrameState, Sharing, state_of
-from .guard import alarm
 from .stillness import CALLS, FINAL
 from .values import ValueRenderer
 from .wire import WireWriter
@@ -116,6 +116,7 @@ class Recorder:
         """End, and write what is pending. If the program took the trace function away, say so."""
         still = sys.gettrace()
         self.active = False
+        alarm.release()
         sys.settrace(self._outer)
         threading.settrace(None)
         self.pay_limit()
@@ -162,8 +163,8 @@ class Recorder:
         except Exception as error:
             return self.fail(error)
         finally:
-            if alarm.asked:
-                self.renderer.settle()
+            if self.renderer.answers or alarm.held:
+                self.rest()
             self.release()
 
     def _enter(self, frame: FrameType) -> Any:
@@ -220,6 +221,17 @@ class Recorder:
         self.active = False
         return True
 
+    def rest(self, left: Optional[FrameType] = None) -> None:
+        """End an event; ``left``: the frame that is left, perhaps for code that is not recorded."""
+        self.renderer.forget()
+        alarm.rest()
+        if alarm.held and (not self.active or (left is not None and not self._recorded(left.f_back))):
+            alarm.release()
+
+    def _recorded(self, frame: Optional[FrameType]) -> bool:
+        state = None if frame is None else state_of(frame.f_trace)
+        return state is not None and state.recorder is self
+
     def fail(self, error: Exception) -> None:
         """End the recording for a fault of its own, which the program must not see."""
         self.failure = error
@@ -241,6 +253,8 @@ class Recorder:
         module = frame.f_globals.get("__name__")
         if type(module) is str and module.startswith(_OWN):
             return  # what stands in for a function in C
+        if alarm.held:
+            alarm.release()
         caller.line = None
         name = "%s.%s" % (module, getattr(code, "co_qualname", code.co_name))
         kind = "no_source" if code.co_filename.startswith("<string") else "untraced_call"

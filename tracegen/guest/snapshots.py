@@ -134,7 +134,7 @@ class _Taker:
         text = self.renderer.asked[id(value)]
         if text is None:
             raise _Impossible
-        return Own(kind, text, self.renderer.ask)
+        return Own(kind, text, self.renderer)
 
     def _within(self, value: Any, taken: Callable[[Any], Snapshot]) -> Snapshot:
         self.path.append(id(value))

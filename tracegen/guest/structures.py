@@ -6,7 +6,7 @@ cycle or a type that it does not know is met, it gives nothing, and those two ar
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, Union, cast
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple, Union
 
 from .guard import namespace_getter
 from .nodes import NAMED, Bare, Fields, Items, Own, named
@@ -20,8 +20,8 @@ _NUMBERS = LEAVES - {id(str)}
 _TEXT = frozenset((id(str),))
 _REMEMBERED = 1_000
 """Most snapshots that are kept to be found by their value's address."""
-_LONGEST_REMEMBERED = 2_000
-"""Characters of the longest text that is kept so."""
+LONGEST_REMEMBERED = 2_000
+"""Characters of the longest text that is kept so; of longer ones the renderer keeps few."""
 _CONTAINERS = 400
 """Most containers in one value: beyond it a change is found no faster than by rendering."""
 
@@ -74,7 +74,7 @@ class _Walk:
         around, self.deepest = self.deepest, 0
         self._reach(depth + 1)
         self.path.append(id(value))
-        if shape is not None:
+        if type(shape) is Shape:
             found = self._object(value, kind, shape)
         elif kind is dict:
             found = self._dict(value)
@@ -92,7 +92,7 @@ class _Walk:
         text = renderer.ask(value)
         if text is None:
             raise Unusual
-        return self._charged(text), Own(kind, text, renderer.ask)
+        return self._charged(text), Own(kind, text, renderer)
 
     def _single(self, value: Any, kind: type, depth: int) -> Look:
         renderer = self.renderer
@@ -115,7 +115,7 @@ class _Walk:
         looks = self.renderer.looks
         if len(looks) >= _REMEMBERED:
             looks.clear()
-        if len(snapshot.text) <= _LONGEST_REMEMBERED:
+        if len(snapshot.text) <= LONGEST_REMEMBERED:
             looks[id(value)] = snapshot
 
     def _charged(self, text: str) -> str:
@@ -207,11 +207,11 @@ def shape_of(kind: type, renderer: ValueRenderer) -> Union[Shape, str, None]:
 
     ``OWN`` for one with its own ``__repr__``, ``SINGLE`` for one that shows no other values, ``None`` for any other.
     """
-    try:
-        return cast(Union[Shape, str, None], renderer.shapes[id(kind)])
-    except KeyError:
-        found = renderer.shapes[id(kind)] = _find_shape(kind, renderer)
-        return found
+    shapes = renderer.shapes
+    if id(kind) not in shapes:
+        shapes[id(kind)] = _find_shape(kind, renderer)
+    found: Union[Shape, str, None] = shapes[id(kind)]
+    return found
 
 
 def _find_shape(kind: type, renderer: ValueRenderer) -> Union[Shape, str, None]:

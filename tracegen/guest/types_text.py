@@ -179,7 +179,7 @@ def own_repr_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
         return attribute_text(renderer, value, depth, " (repr %s)" % renderer.unsafe[id(kind)][1])
     if id(value) in renderer.active:
         return "<%s ...>" % name_of(kind)
-    known = renderer.answers.get(id(value)) or answer(renderer, value)
+    known = renderer.answer(value)
     text, called = known.known_by, known.called
     if text is not None and len(text) <= renderer.left:
         renderer.asked[id(value)] = text
@@ -218,14 +218,12 @@ class Answer:
 
 
 def answer(renderer: ValueRenderer, value: Any) -> Answer:
-    """Ask an object's own ``__repr__``, and keep the answer until ``settle``."""
+    """Ask an object's own ``__repr__`` under guard."""
     called = _asked(renderer, value)
-    sound = called.text is not None and not called.printed and len(called.text) <= _LONGEST_ANSWER
-    text = _without_addresses(renderer, called.text, value) if sound else None
-    found = Answer(value, called, text)
-    if guard.alarm.asked:  # else nothing was called, and nothing says that there is something to settle
-        renderer.answers[id(value)] = found
-    return found
+    text = None
+    if called.text is not None and not called.printed and len(called.text) <= _LONGEST_ANSWER:
+        text = _without_addresses(renderer, called.text, value)
+    return Answer(value, called, text)
 
 
 def _asked(renderer: ValueRenderer, value: Any) -> guard.Called:

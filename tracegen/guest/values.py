@@ -6,16 +6,19 @@ Built-ins are walked by their own structure (``builtins_text``), other types thr
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, FrozenSet, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Tuple, cast
 
 from . import digests
+from .alarm import alarm
 from .builtins_text import BUILTINS
-from .guard import alarm, full_name, has_slots
+from .guard import full_name, has_slots
 from .stillness import loudness_of_type
 from .types_text import STRUCTURAL, Answer, answer, bare_text, handler_for, name_of, own_repr_text, silent_text
 
 Handler = Callable[["ValueRenderer", Any, int], str]
 
+_MOST_LARGE = 32
+"""Most looks of large values that are kept: a snapshot may hold some hundred kilobytes."""
 _BUILTINS: Dict[int, Tuple[type, Handler]] = {id(kind): (kind, handler) for kind, handler in BUILTINS}
 
 
@@ -43,10 +46,14 @@ class ValueRenderer:
         """What own ``__repr__``s gave in the last rendering, by their objects' ids; ``None``: nothing to rely on."""
         self.answers: Dict[int, Answer] = {}
         """What own ``__repr__``s gave since the last ``settle``, by their objects' ids."""
+        self._told: Dict[int, Optional[str]] = {}
+        """What of it the objects are known by."""
         self.cleaned: Dict[str, Tuple[int, str]] = {}
         """What own ``__repr__``s gave, without addresses, and the object's id if there was one to look for."""
         self.looks: Dict[int, Any] = {}
         """Snapshots of values that were looked at, by address; see ``structures``."""
+        self.large: Dict[int, Tuple[str, Any]] = {}
+        """Texts and snapshots of large values that were looked at last, by address."""
         self.shapes: Dict[int, Any] = {}
         """What ``structures`` knows of types, by id; ``_handlers`` keeps them alive."""
 
@@ -103,18 +110,44 @@ class ValueRenderer:
     def ask(self, value: Any) -> Optional[str]:
         """Return what a value's own ``__repr__`` gives, in full and without addresses, if nothing is wrong with it.
 
-        It is called under guard, once until ``settle``, which must follow.
+        It is called under guard, once until ``settle`` or ``forget``, one of which must follow.
         """
         if self.unsafe and id(type(value)) in self.unsafe:
             return None
+        known = self._told.get(id(value), self)
+        return self.answer(value).known_by if known is self else cast(Optional[str], known)
+
+    def answer(self, value: Any) -> Answer:
+        """Return the same with how the call ended."""
         known = self.answers.get(id(value))
-        return (answer(self, value) if known is None else known).known_by
+        if known is None:
+            known = self.answers[id(value)] = answer(self, value)
+            self._told[id(value)] = known.known_by
+        return known
+
+    def told(self, values: List[Any]) -> Optional[Dict[int, Optional[str]]]:
+        """Ask many values; return by id what they gave, ``None`` where some type is not asked any more."""
+        told = self._told
+        for value in values:
+            if id(value) not in told:
+                self.ask(value)
+        return None if self.unsafe else told
+
+    def forget(self) -> None:
+        """Forget what objects answered: the program goes on."""
+        self.answers.clear()
+        self._told.clear()
 
     def settle(self) -> None:
-        """Give the program its timer back, and forget what objects answered: the program goes on."""
-        if alarm.asked:
-            alarm.release()
-            self.answers.clear()
+        """Give the program its timer back, and forget what objects answered."""
+        alarm.release()
+        self.forget()
+
+    def remember(self, value: Any, text: str, snapshot: Any) -> None:
+        """Keep the look of a large value, to be found by its address: what shows the same has the same text."""
+        if len(self.large) >= _MOST_LARGE:
+            del self.large[next(iter(self.large))]
+        self.large[id(value)] = text, snapshot
 
     def leaf(self, text: str) -> str:
         """Charge a finished piece of text to the budget, cutting it if it exceeds what is left."""

@@ -1,0 +1,104 @@
+"""The timer of guarded calls: what a user's ``__repr__`` may take, whose code the program is.
+
+SIGALRM is the program's. It is taken at the first guarded call and given back before code runs that might see it: what
+is not recorded, and all code once a recorded one has a name by which signals and processes are reached.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found] # without the enums of ``signal``, which cost more than the rest
+import math
+import time
+from types import CodeType
+from typing import Any
+
+SECONDS = 0.5
+"""Longest run of one ``__repr__``."""
+_MORE = 0.1
+"""Processor time that it must go on to use: a machine under load stops a process for as long as ``SECONDS``."""
+ASLEEP = 2.0
+"""Longest run of one that uses none."""
+_TELLING = frozenset(
+    "signal _signal alarm setitimer getitimer getsignal pause sigwait sigwaitinfo sigtimedwait sigpending "
+    "pthread_sigmask pthread_kill raise_signal siginterrupt set_wakeup_fd kill killpg fork forkpty system execv execve "
+    "ctypes _ctypes".split()
+)
+"""Names of what sees or sets SIGALRM and its timer in C, or hands them on to another process."""
+
+
+class TimeUp(BaseException):
+    """Raised inside a ``__repr__`` that runs too long; not an ``Exception``, so that few programs swallow it."""
+
+
+class _Alarm:
+    """One for the process. Outside the main thread no handler can be set; the input's deadline is the bound there."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        """Whether a call was guarded since the last ``rest`` or ``release``."""
+        self.held = False
+        """Whether SIGALRM is ours."""
+        self.seen = False
+        """Whether recorded code might see that it is: then it is given back after every event."""
+        self.since = math.inf
+        """When the innermost guarded call began."""
+        self._late = math.nan
+        """Beginning of the call that was last found to run long, and what processor time had been used then."""
+        self._used = 0.0
+        self._held_at = 0.0
+        self._handler: Any = None
+        self._timer = 0.0, 0.0
+
+    def arm(self, now: float) -> None:
+        """Be ready for the calls of an event."""
+        self.asked = True
+        if self.held:
+            return
+        try:
+            self._handler = _signal.signal(_signal.SIGALRM, self._ring)
+        except (ValueError, AttributeError):
+            return
+        self.held = True
+        self._held_at = now
+        # Repeats: for calls that begin later, and since a __repr__ with a broad except would swallow the only alarm.
+        self._timer = _signal.setitimer(_signal.ITIMER_REAL, SECONDS, 0.05)
+
+    def _ring(self, signum: int, frame: Any) -> None:
+        if self.since == math.inf:
+            self.release()  # it is the program that runs
+            return
+        waited = time.monotonic() - self.since
+        if waited < SECONDS:
+            return
+        used = time.thread_time()
+        if self._late != self.since:  # perhaps it is the machine that stood still
+            self._late, self._used = self.since, used
+        elif used - self._used >= _MORE or waited >= ASLEEP:
+            raise TimeUp
+
+    def rest(self) -> None:
+        """End an event whose code goes on: SIGALRM is kept, if the program had no use for it."""
+        self.asked = False
+        if self.seen or self._timer[0] or self._handler is not _signal.SIG_DFL:
+            self.release()
+
+    def release(self) -> None:
+        """Give the program its own handler and timer back."""
+        self.asked = False
+        if not self.held:
+            return
+        self.held = False
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
+        if self._handler is not None:
+            _signal.signal(_signal.SIGALRM, self._handler)
+        left, interval = self._timer
+        if left:
+            _signal.setitimer(_signal.ITIMER_REAL, max(left - (time.monotonic() - self._held_at), 1e-6), interval)
+
+
+alarm = _Alarm()
+
+
+def may_see(code: CodeType) -> bool:
+    """Whether a code has a name by which it might see SIGALRM and its timer, or hand them on."""
+    return not _TELLING.isdisjoint(code.co_names)
