@@ -25,7 +25,7 @@ class Callee(NamedTuple):
 
     kind: str
     """``local``, ``global``, ``attribute``, ``literal``, ``made``; ``keywords``: called with such or with ``*``;
-    ``item``: read."""
+    ``item``: read; ``__setitem__`` or ``__delitem__``: an item of it is set or deleted."""
     name: str = ""
     base: Any = None
     """Of an attribute or item, what it is taken from, if known; of a literal, its type; of ``keywords``, the callee."""
@@ -46,8 +46,13 @@ _ONLY_POP = frozenset(("POP_TOP", "STORE_FAST", "STORE_DEREF", "STORE_GLOBAL", "
 _PERMUTE = frozenset(("SWAP", "ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N", "STORE_FAST_LOAD_FAST"))
 _WITHOUT_EFFECT = frozenset(("CACHE", "PRECALL", "KW_NAMES", "EXTENDED_ARG", "NOP", "RESUME"))
 _ENDS = frozenset("JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD RETURN_VALUE RAISE_VARARGS RERAISE PUSH_EXC_INFO".split())
-_READS = {"BINARY_SUBSCR": 2, "BINARY_SLICE": 3}
-"""Where on the stack, from its end, lies what items are taken from."""
+_SUBSCRIPTS = {
+    "BINARY_SUBSCR": ("item", 2),
+    "BINARY_SLICE": ("item", 3),
+    "STORE_SUBSCR": ("__setitem__", 2),
+    "DELETE_SUBSCR": ("__delitem__", 2),
+}
+"""What is done to what lies so far from the end of the stack."""
 _ITERATOR_MAKERS = frozenset("map filter iter accumulate takewhile dropwhile filterfalse starmap groupby".split())
 _SPREAD = "CALL_FUNCTION_EX"
 _CALLS = frozenset(("CALL", "CALL_KW", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD"))
@@ -102,9 +107,9 @@ def _followed(code: CodeType) -> Iterator[Tuple[Optional[int], Optional[Callee],
             elif name == _SPREAD:
                 yield line, _spread(stack, argument), 0
             elif name not in _WITHOUT_EFFECT:
-                place = _READS.get(name, 0)
-                if place:
-                    yield line, Callee("item", base=stack[-place] if len(stack) >= place else None), 1
+                if name in _SUBSCRIPTS:
+                    kind, place = _SUBSCRIPTS[name]
+                    yield line, Callee(kind, base=stack[-place] if len(stack) >= place else None), 1
                 _step(stack, code, ops[at], name, argument)
 
 
@@ -144,6 +149,8 @@ def _step(stack: List[Optional[Callee]], code: CodeType, op: int, name: str, arg
         stack.append(Callee("literal", base=type(code.co_consts[argument])))
     elif name == "PUSH_NULL":
         stack.append(_NULL)
+    elif name == "LOAD_DEREF":
+        stack.append(Callee("local", _cell(code, argument)))
     elif name == "LOAD_GLOBAL":
         _load_global(stack, code, argument)
     elif name in ("LOAD_ATTR", "LOAD_METHOD"):
@@ -158,6 +165,11 @@ def _step(stack: List[Optional[Callee]], code: CodeType, op: int, name: str, arg
             stack[-1] = _MADE if name in _MAKES else None
         if effect > 0:
             stack.extend([None] * effect)
+
+
+def _cell(code: CodeType, place: int) -> str:
+    first = code.co_varnames if _VERSION >= (3, 11) else ()
+    return (*first, *[name for name in code.co_cellvars if name not in first], *code.co_freevars)[place]
 
 
 def _load_global(stack: List[Optional[Callee]], code: CodeType, argument: int) -> None:
@@ -190,6 +202,10 @@ def trusted(
         for one in found:
             if one.kind == "item":
                 if not subscripting and not _may_be_read(_value(one.base, local, frame)):
+                    return False
+                continue
+            if one.kind in ("__setitem__", "__delitem__"):
+                if not _in_python(_value(one.base, local, frame), one.kind):
                     return False
                 continue
             keywords = one.kind == "keywords"  # may be a key function in C
@@ -248,7 +264,7 @@ def _attribute(value: Any, name: str) -> Any:
         of_class = of_class.__func__
     if type(of_class) is MemberDescriptorType:
         return of_class.__get__(value)  # a slot; empty, it raises AttributeError
-    if type(of_class) is not FunctionType:
+    if type(of_class) is not FunctionType and _found(type(of_class), "__get__") is not None:
         raise Unknown
     return own.get(name, of_class)
 
@@ -258,13 +274,19 @@ def _may_be_read(value: Any) -> bool:
     kind = type(value)
     if id(kind) in _READABLE:
         return True
-    if not type.__dict__["__flags__"].__get__(kind) & HEAP_TYPE:
-        return False
+    return _in_python(value, "__getitem__") or any(_found(kind, "__getitem__") is each for each in _READERS)
+
+
+def _in_python(value: Any, name: str) -> bool:
+    """Whether a special method is a function of Python, which makes events."""
+    return type(_found(type(value), name)) is FunctionType
+
+
+def _found(kind: type, name: str) -> Any:
     try:
-        reader = find_in(kind, "__getitem__")
+        return find_in(kind, name)
     except AttributeError:
-        return False
-    return type(reader) is FunctionType or any(reader is each for each in _READERS)
+        return None
 
 
 def _may_be_called(value: Any, iterating: bool) -> bool:
@@ -279,7 +301,9 @@ def _may_be_called(value: Any, iterating: bool) -> bool:
         if value.__self__ is builtins:
             return value.__name__ in _BUILTINS or (iterating and value.__name__ in _ITERATING_BUILTINS)
         return _trusts(type(value.__self__), value.__name__, iterating)
-    return kind is type and (id(value) in _TYPES or (iterating and id(value) in _ITERATING_TYPES) or _plain(value))
+    return kind is type and (
+        id(value) in _TYPES or (iterating and id(value) in _ITERATING_TYPES) or _plain(value, iterating)
+    )
 
 
 def _trusts(kind: type, name: str, iterating: bool) -> bool:
@@ -289,14 +313,17 @@ def _trusts(kind: type, name: str, iterating: bool) -> bool:
     return iterating or name not in _ITERATING_METHODS
 
 
-def _plain(kind: type) -> bool:
-    """Whether making an object of the class runs nothing in C but ``object``'s or an exception's own."""
+def _plain(kind: type, iterating: bool) -> bool:
+    """Whether making an object of the class runs nothing in C but the own of ``object``, exceptions and containers."""
     made, begun = find_in(kind, "__new__"), find_in(kind, "__init__")
-    if type(begun) is not FunctionType and not any(begun is each for each in _INITS):
+    bases = _PLAIN + _CONTAINERS if iterating else _PLAIN
+    if type(begun) is not FunctionType and not any(begun is each.__dict__.get("__init__") for each in bases):
         return False
-    return any(made is each for each in _NEWS)
+    return any(made is each.__dict__.get("__new__") for each in bases)
 
 
+_PLAIN = [object, *[each for each in vars(builtins).values() if type(each) is type and issubclass(each, BaseException)]]
+_CONTAINERS = [list, tuple, dict, set, frozenset]
 _READABLE = frozenset(map(id, (dict, list, tuple, str, bytes, range, re.Match, type(None), int, float, bool)))
 _READERS = tuple(kind.__dict__["__getitem__"] for kind in (list, tuple, str, bytes))
 _NO_NAMES: FrozenSet[str] = frozenset()
@@ -317,6 +344,4 @@ _BUILTINS = frozenset(
 )
 _ITERATING_BUILTINS = frozenset("min max sum any all sorted next iter".split())
 _TYPES = frozenset(map(id, (int, str, float, bool, bytes, complex, range, slice, object, type, super, reversed)))
-_ITERATING_TYPES = frozenset(map(id, (list, tuple, dict, set, frozenset, enumerate, zip)))
-_NEWS = (object.__dict__["__new__"], *(each.__dict__["__new__"] for each in (BaseException, Exception, ValueError)))
-_INITS = (object.__dict__["__init__"], *(each.__dict__["__init__"] for each in (BaseException, Exception, ValueError)))
+_ITERATING_TYPES = frozenset(map(id, (*_CONTAINERS, enumerate, zip)))

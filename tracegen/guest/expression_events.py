@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import FrameType, ModuleType
 from typing import Any, Dict, Tuple
 
+from .alarm import alarm
 from .frame_state import state_of
 from .recorder import Recorder
 from .sites import SITE_CODE, Site
@@ -33,7 +34,7 @@ class ExpressionRecorder(Recorder):
             except Exception as error:
                 self.fail(error)
             finally:
-                if self.renderer.answers:
+                if self.answers or alarm.held:
                     self.rest()
                 self.release()
         return None

@@ -118,7 +118,7 @@ class FrameState:
         except Exception as error:
             recorder.fail(error)
         finally:
-            if recorder.renderer.answers or alarm.held:
+            if recorder.answers or alarm.held:
                 recorder.rest(frame if kind == "return" else None)
             recorder.release()
 
@@ -161,7 +161,12 @@ class FrameState:
         marks = self.marks
         changed: Optional[List[Tuple[str, Any]]] = None
         now: Any = _NOTHING
-        still = self._still_line(frame)
+        still = info.still.get(self.line)
+        if still is not None:
+            if still[0] & recorder.loud & ~SUBSCRIPT or threads():
+                still = None
+            elif still[0] & (recorder.loud | CALLS):
+                still = self._doubted(still, frame)
         if still is None:
             if self.epoch >= 0:  # of a new frame no line has run: ``Recorder.enter`` looked at its caller's
                 recorder.epoch += 1
@@ -214,29 +219,29 @@ class FrameState:
     def _keep(self, looks: Looks) -> None:
         """Keep what names look like now; ask about calls from now on if that is sooner done than comparing."""
         recorder, texts, marks = self.recorder, self.texts, self.marks
-        recorder.loud |= recorder.renderer.loud
         for name, text, mark in looks:
             marks[name] = mark
             texts[name] = text
-            if recorder.loud & CALLS and (len(text) > _LONG or type(mark) is Own) and not _flat(mark):
-                recorder.loud &= ~CALLS
+        recorder.loud |= recorder.renderer.loud
+        if recorder.loud & CALLS:
+            for _, text, mark in looks:
+                if (len(text) > _LONG or type(mark) is Own) and not _flat(mark):
+                    recorder.loud &= ~CALLS
 
     def still(self, frame: Any) -> bool:
         """Whether nothing has changed since the frame's last event but what its names are bound to."""
-        return self.epoch == self.recorder.epoch and self._still_line(frame) is not None
-
-    def _still_line(self, frame: FrameType) -> Optional[Line]:
-        """Return what is known of the line that ran, if it is to be trusted."""
+        if self.epoch != self.recorder.epoch:
+            return False
         still = self.info.still.get(self.line)
-        if still is None or threads():
-            return None
+        return still is not None and self._doubted(still, frame) is not None
+
+    def _doubted(self, still: Line, frame: FrameType) -> Optional[Line]:
+        """Return what is known of the line that ran, if it is to be trusted."""
         loud = self.recorder.loud
         doubts = still[0] & (loud | CALLS)
-        if not doubts:
-            return still
-        if doubts & loud & ~SUBSCRIPT or loud & CALLS:
+        if threads() or (doubts and (doubts & loud & ~SUBSCRIPT or loud & CALLS)):
             return None
-        return still if self._trusts(frame) else None
+        return still if not doubts or self._trusts(frame) else None
 
     def _trusts(self, frame: FrameType) -> bool:
         """Whether what the line calls or reads changes nothing by itself; not asked where values changed anyway."""

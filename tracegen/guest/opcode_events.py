@@ -49,7 +49,7 @@ class OpcodeState(FrameState):
         except Exception as error:
             recorder.fail(error)
         finally:
-            if recorder.renderer.answers or alarm.held:
+            if recorder.answers or alarm.held:
                 recorder.rest()
             recorder.release()
 

@@ -69,6 +69,7 @@ class Recorder:
         self.wire = wire
         self.codes = codes
         self.renderer = renderer
+        self.answers = renderer.answers
         self.active = False
         self.failure: Optional[Exception] = None
         """A fault of the recorder itself: there is no record then."""
@@ -163,7 +164,7 @@ class Recorder:
         except Exception as error:
             return self.fail(error)
         finally:
-            if self.renderer.answers or alarm.held:
+            if self.answers or alarm.held:
                 self.rest()
             self.release()
 

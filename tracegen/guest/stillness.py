@@ -87,7 +87,7 @@ def _classes() -> bytes:
             found[code] = kind
     for code in _IN_PLACE_ONLY | codes_of("BINARY_OP"):
         found[code] = _CALCULATES
-    for code in CALL_OPS:
+    for code in CALL_OPS | codes_of("STORE_SUBSCR", "DELETE_SUBSCR"):
         found[code] = _CALLS
     for code in SPREAD_OPS:
         found[code] = _SPREADS
