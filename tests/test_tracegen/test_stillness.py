@@ -3,6 +3,7 @@
 import random
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
@@ -57,7 +58,7 @@ def test_lines_tell_what_they_can_do() -> None:
         (BOTH, ("found",)),
         (BOTH, ("kept",)),
     ]
-    assert 12 not in lines
+    assert lines[12] == (BOTH, ())
     assert lines[13] == (stillness.STILL, ("two",))
     assert 14 not in lines
     assert lines[15] == (stillness.STILL, ())
@@ -71,12 +72,56 @@ def test_calls_tell_what_they_call() -> None:
     assert found[9] == (callees.Callee("attribute", "join", callees.Callee("literal", base=str)),)
     assert found[10] is None
     assert found[11] == (callees.Callee("keywords", base=callees.Callee("global", "sorted")),)
+    assert found[4] == (callees.Callee("item", base=items),)
+    assert found[12] == (callees.Callee("__setitem__", base=items),)
+    assert 13 not in found
+
+
+def test_items_and_made_functions_are_found_wherever_they_are() -> None:
+    found = callees.callees(
+        _code(
+            """
+def f(self, *given):
+    if self and isinstance(self, int):
+        self.table[given[0]] = 1
+    del self.made().table["k"]
+    any(each for each in given)
+    (lambda: self)(*given)
+    return [self][0][1]
+"""
+        )
+    )
+    local = callees.Callee("local", "self")
+    assert found[3] == (callees.Callee("global", "isinstance"),)
+    assert found[4] == (
+        callees.Callee("item", base=callees.Callee("local", "given")),
+        callees.Callee("__setitem__", base=callees.Callee("attribute", "table", local)),
+    )
+    assert found[5] == (callees.Callee("attribute", "made", local), callees.Callee("__delitem__"))
+    assert found[6] == (callees.Callee("made"), callees.Callee("global", "any"))
+    assert found[7] == (callees.Callee("keywords", base=callees.Callee("made")),)
+    assert found[8] == (callees.Callee("item"), callees.Callee("item"))
+
+
+def test_iter_of_one_argument_makes_no_iterator_that_calls() -> None:
+    for body, makes in (
+        ("iter(x)", False),
+        ("next(iter(x), None), iter([])", False),
+        ("iter(x, 1)", True),
+        ("iter(*x)", True),
+        ("iter", True),
+        ("x.iter(x)", True),
+        ("iter(x), map(x, x)", True),
+        ("len(x)", False),
+    ):
+        assert callees.makes_iterators(_code(f"def f(x):\n    {body}\n")) == makes, body
 
 
 class Owner:
     """Has methods of all kinds."""
 
     held = staticmethod(len)
+    kept = staticmethod([].append)
     pop = list.pop
 
     def method(self) -> int:
@@ -98,8 +143,25 @@ class Dynamic:
         return list.append
 
 
-def _trusted(expression: str, iterating: bool = True, **names: Any) -> bool:
-    """Ask of one call, made in a function whose locals are ``names``."""
+class Pair(tuple[Any, ...]):
+    """Is made in C."""
+
+
+class Stored:
+    """Is written to by a function of Python."""
+
+    __slots__ = ("held", "missing")
+    of_class = (1,)
+
+    def __init__(self) -> None:
+        self.held = [1]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.held = [value]
+
+
+def _trusted(expression: str, iterating: bool = True, subscripting: bool = True, **names: Any) -> bool:
+    """Ask of one line, run in a function whose locals are ``names``."""
     source = f"def f({', '.join(names)}):\n    frames.append(sys._getframe())\n    {expression}\n"
     frames: list[FrameType] = []
     namespace: dict[str, Any] = {"frames": frames, "sys": sys, "re": re, "Owner": Owner}
@@ -111,7 +173,7 @@ def _trusted(expression: str, iterating: bool = True, **names: Any) -> bool:
     except Exception:
         assert frames
     frame = frames[0]
-    return found is not None and callees.trusted(found, frame, frame.f_locals.__getitem__, iterating)
+    return found is not None and callees.trusted(found, frame, frame.f_locals.__getitem__, iterating, subscripting)
 
 
 def test_what_is_trusted() -> None:
@@ -119,6 +181,7 @@ def test_what_is_trusted() -> None:
     for expression in (
         "owner.method()",
         "owner.static()",
+        "owner.held('a')",
         "len('a')",
         "Owner()",
         "'a'.upper()",
@@ -130,6 +193,13 @@ def test_what_is_trusted() -> None:
     assert _trusted("re.compile('a')")
     assert _trusted("x.get(1)", x={})
     assert _trusted("ValueError(1)")
+    assert _trusted("KeyError(1)")
+    assert _trusted("Pair(x)", x=[1], Pair=Pair)
+    assert _trusted("x['k'] = 1", x=Stored())
+    assert _trusted("x.held[0]", x=Stored(), subscripting=False)
+    assert _trusted("x.of_class[0]", x=Stored(), subscripting=False)
+    assert _trusted("x[0]", x=Pair((1,)), subscripting=False)
+    assert _trusted("call(*x)", x=[1], call=lambda given: given)
 
 
 def test_what_is_not_trusted() -> None:
@@ -138,7 +208,7 @@ def test_what_is_not_trusted() -> None:
         assert not _trusted(expression, x=[1]), expression
     for expression in ("x.setdefault(1)", "x.update(x)", "x.pop(1, 2)", "dict.clear(x)"):
         assert not _trusted(expression, x={}), expression
-    for expression in ("owner.held('a')", "owner.pop()", "owner.made()", "owner.unknown()"):
+    for expression in ("owner.kept('a')", "owner.pop()", "owner.made()", "owner.unknown()"):
         assert not _trusted(expression, owner=owner), expression
     owner.__dict__["method"] = [].append
     assert not _trusted("owner.method(1)", owner=owner)
@@ -147,6 +217,13 @@ def test_what_is_not_trusted() -> None:
     assert not _trusted("len(1)", len=[].append)
     assert not _trusted("x.sub(call, 'a')", x=re.compile("a"), call=[].append)
     assert not _trusted("sorted([1], key=call)", call=[].append)
+    assert not _trusted("x[0] = 1", x=[0])
+    assert not _trusted("del x.held[0]", x=Stored())
+    assert not _trusted("x[0]", x=defaultdict(int), subscripting=False)
+    assert _trusted("x[0]", x=defaultdict(int))
+    assert not _trusted("x.missing[0]", x=Stored(), subscripting=False)
+    assert not _trusted("[x][0][0]", x=[0], subscripting=False)
+    assert not _trusted("call(*x)", x=[1], call=[].append)
 
 
 def test_what_goes_through_an_iterator_is_trusted_on_demand() -> None:

@@ -42,6 +42,7 @@ _MADE = Callee("made")
 _MAKES = frozenset(("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"))
 _OPS = {code: name for name, code in dis.opmap.items()}
 _LOADS = frozenset(("LOAD_FAST", "LOAD_FAST_CHECK"))
+_ONLY_PUSH = ("LOAD_", "BUILD_")
 _ONLY_POP = frozenset(("POP_TOP", "STORE_FAST", "STORE_DEREF", "STORE_GLOBAL", "STORE_NAME"))
 _PERMUTE = frozenset(("SWAP", "ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N", "STORE_FAST_LOAD_FAST"))
 _WITHOUT_EFFECT = frozenset(("CACHE", "PRECALL", "KW_NAMES", "EXTENDED_ARG", "NOP", "RESUME"))
@@ -161,7 +162,7 @@ def _step(stack: List[Optional[Callee]], code: CodeType, op: int, name: str, arg
         effect = dis.stack_effect(op, argument if op >= dis.HAVE_ARGUMENT else None, jump=False)
         if effect < 0:
             del stack[effect:]
-        if stack and name not in _ONLY_POP and not (effect > 0 and name.startswith("LOAD_")):
+        if stack and name not in _ONLY_POP and not (effect > 0 and name.startswith(_ONLY_PUSH)):
             stack[-1] = _MADE if name in _MAKES else None
         if effect > 0:
             stack.extend([None] * effect)

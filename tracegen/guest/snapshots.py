@@ -120,11 +120,17 @@ class _Taker:
         if handler is bare_text:
             return Bare(kind)
         if handler is class_text:
-            return Named(kind, class_name(value), class_name)
+            return self._class(value, kind)
         parts = _PARTS.get(handler)
         if parts is not None:
             return self._within(value, lambda value: Wrapped(kind, parts, self._sequence(parts(value))))
         return self._own(value, kind)
+
+    def _class(self, value: Any, kind: type) -> Snapshot:
+        name = class_name(value)
+        if not all(type(part) is str for part in name):
+            raise _Impossible
+        return Named(kind, name, class_name)
 
     def _own(self, value: Any, kind: type) -> Snapshot:
         if not self.renderer.asking(kind):
