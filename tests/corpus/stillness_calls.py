@@ -190,6 +190,16 @@ def generators():
     last = giver()
     next(last)
     pair = shared.append(7), next(last)
+
+    def bare():
+        held = shared
+        for _ in range(3):
+            yield
+            held
+
+    steps = bare()
+    next(steps)
+    pair = shared.append(8), next(steps)
     both = zip(giver(), giver())
     for one, two in both:
         one

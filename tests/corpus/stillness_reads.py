@@ -155,7 +155,19 @@ def made():
     return pair, error, same
 
 
+def many():
+    shown = [Shown([]) for _ in range(12)]
+    table = {number: each for number, each in enumerate(shown)}
+    table["other"] = [table]
+    both = shown, table
+    for each in shown[::5]:
+        each._held.append(1)
+        both
+    return both
+
+
 def run():
+    many()
     everywhere()
     cells()
     rebound()

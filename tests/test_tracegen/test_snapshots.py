@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from nested_values import LEAVES, VALUES, Owner, Telling, Thing, containers, mutate
+from nested_values import LEAVES, VALUES, Owner, Shown, Telling, Thing, containers, mutate
 
 from tracegen.guest import snapshots
 from tracegen.guest.values import ValueRenderer
@@ -91,6 +91,30 @@ def test_a_cycle_of_another_length_is_another_picture() -> None:
     vars(first).update(next=first)
     assert renderer.render(first) != text
     assert not node.unchanged(first)
+
+
+def test_many_objects_with_their_own_repr_are_compared_one_and_all() -> None:
+    renderer = ValueRenderer()
+    items: list[Any] = [Telling(x=number) for number in range(20)]
+    for value in (items, {"k": 1, **{str(each): each for each in items}}, Thing(**{str(each): each for each in items})):
+        renderer.render(value)
+        node = snapshots.take(value, renderer)
+        assert node is not None
+        for each in items:
+            assert node.unchanged(value)
+            renderer.settle()
+            before = vars(each)["x"]
+            vars(each)["x"] = "changed"
+            assert not node.unchanged(value)
+            renderer.settle()
+            vars(each)["x"] = before
+    assert node.unchanged(value)
+    renderer.settle()
+    node = snapshots.take(items, renderer)
+    assert node is not None
+    items[3] = Shown()
+    assert not node.unchanged(items)
+    renderer.settle()
 
 
 def test_an_object_is_asked_once_an_event() -> None:

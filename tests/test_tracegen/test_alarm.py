@@ -1,0 +1,197 @@
+"""SIGALRM is taken for guarded calls, and is the program's wherever that might see it."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tracegen.guest.alarm import alarm, may_see
+from tracegen.guest.codes import CodeTable
+from tracegen.guest.recorder import Limits, Recorder
+from tracegen.guest.sources import SourceFile
+from tracegen.guest.values import ValueRenderer
+from tracegen.guest.wire import WireWriter
+
+SHOWN = """
+class Shown:
+    def __repr__(self):
+        return "Shown"
+
+"""
+DEFAULT = signal.SIG_DFL, (0.0, 0.0)
+
+
+def now() -> tuple[Any, tuple[float, float]]:
+    """Return who has SIGALRM; is not recorded."""
+    return signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+
+
+@pytest.fixture(autouse=True)
+def unseen() -> Iterator[None]:
+    alarm.seen = False
+    yield
+    alarm.release()
+    alarm.seen = False
+
+
+def recorded(source: str, use: Callable[[dict[str, Any]], Any], events: int | None = None, **names: Any) -> Any:
+    """Record what ``use`` runs of a program; return what it returns."""
+    text = SHOWN + source
+    code = compile(text, "made.py", "exec")
+    namespace: dict[str, Any] = {"__name__": "program", "now": now, **names}
+    exec(code, namespace)
+    file = SourceFile("made.py", text, code)
+    wire = WireWriter(lambda data: None)
+    codes = CodeTable(wire, lambda frame: file if frame.f_code.co_filename == "made.py" else None)
+    recorder = Recorder(wire, codes, ValueRenderer(), Limits(events, None, None), lambda label: None)
+    recorder.start()
+    try:
+        return use(namespace)
+    finally:
+        recorder.stop()
+        assert recorder.failure is None
+        assert now() == DEFAULT
+
+
+def run(namespace: dict[str, Any]) -> Any:
+    return namespace["run"]()
+
+
+def test_it_is_held_from_event_to_event_of_recorded_code() -> None:
+    source = """
+def run():
+    shown = Shown()
+    one = state()
+    two = state()
+    return one["held"], two["held"]
+"""
+    assert recorded(source, run, state=alarm.__dict__.copy) == (True, True)
+
+
+def test_code_that_is_not_recorded_sees_the_programs_own() -> None:
+    source = """
+def run():
+    shown = Shown()
+    first = now()
+    again = shown
+    return first, now()
+"""
+    assert recorded(source, run) == (DEFAULT, DEFAULT)
+
+
+def test_it_is_given_back_where_recorded_code_returns_to_other_code() -> None:
+    source = """
+def give():
+    shown = Shown()
+    yield shown
+    other = shown
+
+def run():
+    shown = Shown()
+    return shown
+"""
+
+    def use(namespace: dict[str, Any]) -> list[Any]:
+        found = []
+        namespace["run"]()
+        found.append((signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)))
+        for _ in namespace["give"]():
+            found.append((signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)))
+        return found
+
+    assert recorded(source, use) == [DEFAULT, DEFAULT]
+
+
+def test_recorded_code_that_names_signals_sees_its_own() -> None:
+    source = """
+import signal
+
+def run():
+    rung = []
+    shown = Shown()
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    shown = [shown]
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    while not rung:
+        again = shown
+    signal.signal(signal.SIGALRM, before)
+    return before, rung
+"""
+    assert recorded(source, run) == (signal.SIG_DFL, [signal.SIGALRM])
+    assert alarm.seen
+
+
+def test_a_program_that_has_a_timer_keeps_it() -> None:
+    rung: list[int] = []
+    source = """
+def run():
+    while not rung:
+        shown = Shown()
+    return len(rung)
+"""
+
+    def use(namespace: dict[str, Any]) -> Any:
+        signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            return namespace["run"]()
+        finally:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    assert recorded(source, use, rung=rung) == 1
+
+
+def test_a_limit_gives_it_back() -> None:
+    source = """
+def run():
+    shown = Shown()
+    one = 1
+    two = 2
+    return state()
+"""
+    # What is called is in C: it makes no event that would give anything back.
+    state = alarm.__dict__.copy
+    assert recorded(source, run, state=state)["held"]
+    assert not recorded(source, run, events=4, state=state)["held"]
+
+
+def test_it_rings_once_at_most_while_the_program_runs() -> None:
+    source = """
+def run():
+    shown = Shown()
+    return state(), sleep(0.8), state()
+"""
+    before, _, after = recorded(source, run, sleep=time.sleep, state=alarm.__dict__.copy)
+    assert before["held"]
+    assert not after["held"]
+
+
+def test_a_repr_that_hangs_ends_though_the_timer_ran_before() -> None:
+    source = """
+class Hanging:
+    hangs = False
+
+    def __repr__(self):
+        while self.hangs:
+            pass
+        return "Hanging"
+
+def run():
+    hanging = Hanging()
+    end = clock() + 0.3
+    while clock() < end:
+        pass
+    Hanging.hangs = True
+    again = [hanging]
+    return again
+"""
+    start = time.monotonic()
+    recorded(source, run, clock=time.monotonic)
+    assert time.monotonic() - start < 10
+
+
+def test_names_that_reach_signals_are_seen() -> None:
+    for body, seen in (("signal.alarm(1)", True), ("os.fork()", True), ("time.sleep(1)", False), ("x.y.z()", False)):
+        assert may_see(compile(body, "made.py", "exec")) == seen, body
