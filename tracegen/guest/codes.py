@@ -28,6 +28,9 @@ _IMPLICIT = frozenset(
 """Names that the interpreter binds in class and module bodies by itself."""
 
 
+_ENTRIES = 4
+
+
 class CodeInfo:
     """What the event loop needs of one recorded code object; kept by its file from one input to the next."""
 
@@ -67,7 +70,8 @@ class CodeInfo:
         """Whether ``f_locals`` holds the names that are shown and no others, if nobody put some there."""
         self.still: Dict[Optional[int], Line] = {}
         """Its still lines, once ``read`` has found them."""
-        self.unread = self.whole
+        self.unread = _ENTRIES if self.whole else 0
+        """How often it is to be entered until its lines are read, if it does not run for long before."""
         self.loud = loudness_of_code(code) | (FINAL if final else 0)
         self.cleans_up = cleans_up(code)
         self._callees: Optional[Dict[Optional[int], Optional[Tuple[Callee, ...]]]] = None
@@ -76,8 +80,14 @@ class CodeInfo:
 
     def read(self) -> None:
         """Find the still lines: takes as long as some events, which few codes have."""
-        self.unread = False
+        self.unread = 0
         self.still = still_lines(self.code)
+
+    def enter(self) -> None:
+        """Count an entry while the lines are unread."""
+        self.unread -= 1
+        if not self.unread:
+            self.read()
 
     def callees(self, line: Optional[int]) -> Optional[Tuple[Callee, ...]]:
         """Return what the calls of a line call, if that is known."""

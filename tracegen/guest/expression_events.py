@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import FrameType, ModuleType
 from typing import Any, Dict, Tuple
 
-from .alarm import alarm
 from .frame_state import state_of
 from .recorder import Recorder
 from .sites import SITE_CODE, Site
@@ -34,7 +33,7 @@ class ExpressionRecorder(Recorder):
             except Exception as error:
                 self.fail(error)
             finally:
-                if self.answers or alarm.held:
+                if self.answers:
                     self.rest()
                 self.release()
         return None

@@ -118,8 +118,10 @@ class FrameState:
         except Exception as error:
             recorder.fail(error)
         finally:
-            if recorder.answers or alarm.held:
-                recorder.rest(frame if kind == "return" else None)
+            if recorder.answers:
+                recorder.rest()
+            if alarm.held and kind == "return":
+                recorder.leave(frame)
             recorder.release()
 
     def _leave(self, frame: FrameType, arg: Any) -> None:
@@ -360,11 +362,11 @@ class FrameState:
         renderer = recorder.renderer
         found = structures.flat_list(value, renderer) if kind is list else None
         if found is None:
-            found = renderer.large.get(id(value))
-            if found is None or found[1] is before or not found[1].unchanged(value):
-                found = structures.look(value, before, renderer) or _rendered(value, renderer)
-                if len(found[0]) > structures.LONGEST_REMEMBERED and type(found[1]) in SNAPSHOTS:
-                    renderer.remember(value, *found)
+            found = structures.known(value, before, renderer)
+        if found is None:
+            found = structures.look(value, before, renderer) or _rendered(value, renderer)
+            if len(found[0]) > structures.LONGEST_REMEMBERED and type(found[1]) in SNAPSHOTS:
+                renderer.remember(value, *found)
         return found
 
     def _forget(self, names: Tuple[str, ...]) -> None:

@@ -181,6 +181,7 @@ _ITERATORS = frozenset(
 """Types of what reading uses up."""
 _TO_PUT_BACK = _ITERATORS | frozenset(map(id, (list, dict, set)))
 _NO_SLOTS: List[Tuple[Any, Any]] = []
+_NO_NAMES: Dict[str, Any] = {}
 
 
 class Snapshot:
@@ -188,9 +189,12 @@ class Snapshot:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self.namespace = instance_dict(value)
-        self.before = {} if self.namespace is None else self.namespace.copy()
-        slots = _layout(type(value)).slots
+        layout = _layout(type(value))
+        self.namespace = None if layout.namespace is None else layout.namespace.__get__(value, layout.kind)
+        if type(self.namespace) is not dict:
+            self.namespace = None
+        self.before = _NO_NAMES if self.namespace is None else self.namespace.copy()
+        slots = layout.slots
         self.slots = [(member, _slot(member, value)) for _, member in slots] if slots else _NO_SLOTS
         self.inner: List[Tuple[Any, Any]] = []
         self.iterator = False

@@ -7,7 +7,6 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, List, Optional, Set, Type
 
-from .alarm import alarm
 from .frame_state import FrameState
 from .recorder import Recorder
 from .sources import SourceFile
@@ -49,7 +48,7 @@ class OpcodeState(FrameState):
         except Exception as error:
             recorder.fail(error)
         finally:
-            if recorder.answers or alarm.held:
+            if recorder.answers:
                 recorder.rest()
             recorder.release()
 

@@ -164,7 +164,7 @@ class Recorder:
         except Exception as error:
             return self.fail(error)
         finally:
-            if self.answers or alarm.held:
+            if self.answers:
                 self.rest()
             self.release()
 
@@ -174,6 +174,8 @@ class Recorder:
         if info is None:
             self._skip(frame)
             return None
+        if info.unread:
+            info.enter()
         self.loud |= info.loud
         caller = None if self.loud & (CALLS | FINAL) or self.waiting else self._still_caller(frame)
         if caller is None:
@@ -220,13 +222,17 @@ class Recorder:
             self.countdown = int(min(_TIMED_EVENTS, self._most_events - wire.events)) - 1
             return False
         self.active = False
+        alarm.release()
         return True
 
-    def rest(self, left: Optional[FrameType] = None) -> None:
-        """End an event; ``left``: the frame that is left, perhaps for code that is not recorded."""
+    def rest(self) -> None:
+        """End an event in which values were asked."""
         self.renderer.forget()
         alarm.rest()
-        if alarm.held and (not self.active or (left is not None and not self._recorded(left.f_back))):
+
+    def leave(self, frame: FrameType) -> None:
+        """Give SIGALRM back if the frame that is left was called by code that is not recorded."""
+        if not self._recorded(frame.f_back):
             alarm.release()
 
     def _recorded(self, frame: Optional[FrameType]) -> bool:
@@ -237,6 +243,7 @@ class Recorder:
         """End the recording for a fault of its own, which the program must not see."""
         self.failure = error
         self.active = False
+        alarm.release()
 
     def _number(self) -> int:
         if self._thread.number < 0:

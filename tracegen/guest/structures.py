@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple, Union
 
 from .guard import namespace_getter
-from .nodes import NAMED, Bare, Fields, Items, Own, named
+from .nodes import NAMED, Bare, Fields, Items, Named, Own, named
 from .snapshots import IMMUTABLE, immutable
 from .types_text import dataclass_text, name_of, shown_fields
 from .values import ValueRenderer
@@ -19,7 +19,7 @@ LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
 _NUMBERS = LEAVES - {id(str)}
 _TEXT = frozenset((id(str),))
 _REMEMBERED = 1_000
-"""Most snapshots that are kept to be found by their value's address."""
+"""Most snapshots that are kept to be found by their value's address, and texts by their value's name."""
 LONGEST_REMEMBERED = 2_000
 """Characters of the longest text that is kept so; of longer ones the renderer keeps few."""
 _CONTAINERS = 400
@@ -99,11 +99,19 @@ class _Walk:
         mark = value if immutable(value) else Bare(kind) if renderer.bare(kind) else named(value)
         if mark is None:
             raise Unusual
+        key = (id(kind), mark.name) if type(mark) is Named else None
+        text = None if key is None else renderer.names.get(key)
+        if text is not None:
+            return self._charged(text), mark
         renderer.left = self.left
         text = renderer.walk(value, depth)
         self.left = renderer.left
         if self.left < 0:
             raise Unusual
+        if key is not None:
+            if len(renderer.names) >= _REMEMBERED:
+                renderer.names.clear()
+            renderer.names[key] = text
         return text, mark
 
     def _reach(self, depth: int) -> None:
@@ -243,6 +251,23 @@ def flat_list(value: List[Any], renderer: ValueRenderer) -> Optional[Look]:
     if len(text) > renderer.characters:
         return None
     return text, Items(list, list(value), text=text, flat=True)
+
+
+def known(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:
+    """Return the look of a value that was looked at before, or only need be asked; as ``look`` does."""
+    kind = type(value)
+    if renderer.shapes.get(id(kind)) is OWN:
+        text = renderer.ask(value)
+        if text is None or len(text) > renderer.characters:
+            return None
+        return text, Own(kind, text, renderer)
+    snapshot = renderer.looks.get(id(value))
+    if snapshot is not None:
+        if snapshot is changed or snapshot.height > renderer.depth or not snapshot.unchanged(value):
+            return None
+        return (snapshot.text, snapshot) if len(snapshot.text) <= renderer.characters else None
+    large = renderer.large.get(id(value))
+    return large if large is not None and large[1] is not changed and large[1].unchanged(value) else None
 
 
 def look(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:

@@ -54,6 +54,8 @@ class ValueRenderer:
         """Snapshots of values that were looked at, by address; see ``structures``."""
         self.large: Dict[int, Tuple[str, Any]] = {}
         """Texts and snapshots of large values that were looked at last, by address."""
+        self.names: Dict[Tuple[int, Tuple[Any, ...]], str] = {}
+        """Texts of what is shown by names alone, by type and names."""
         self.shapes: Dict[int, Any] = {}
         """What ``structures`` knows of types, by id; ``_handlers`` keeps them alive."""
 
