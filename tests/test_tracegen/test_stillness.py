@@ -11,7 +11,7 @@ from typing import Any
 
 import programs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracegen.guest import callees, stillness
@@ -269,6 +269,7 @@ def _wire(source: str, loud: int, trusting: bool) -> bytes:
     return b"".join(written)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_no_byte_depends_on_what_is_trusted(choose: random.Random) -> None:
     source = programs.program(choose.randrange)
