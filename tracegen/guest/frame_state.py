@@ -37,6 +37,7 @@ _NOTHING: List[Tuple[str, Any]] = []
 Looks = Sequence[Tuple[str, str, Any]]
 """Names with their texts and marks."""
 _NO_LOOKS: Looks = ()
+_NO_NAMES: Tuple[str, ...] = ()
 Changes = Tuple[str, Looks, Tuple[str, ...]]
 """How locals differ from the last event: JSON as the wire has it, new looks, deleted names. In force once kept."""
 
@@ -154,24 +155,19 @@ class FrameState:
 
     def write(self, frame: FrameType, row: str, value: Optional[str] = None) -> None:
         """Write one event unless a limit is met, ``row`` preceding its line. Of one that fails nothing is kept."""
-        recorder = self.recorder
+        recorder, info = self.recorder, self.info
         wire = recorder.wire
         recorder.countdown -= 1
-        info = self.info
         if (recorder.countdown < 0 or wire.bytes >= recorder.most_bytes) and self._stops():
             return
         marks = self.marks
         changed: Optional[List[Tuple[str, Any]]] = None
         now: Any = _NOTHING
         still = info.still.get(self.line)
-        if still is not None:
-            if still[0] & recorder.loud & ~SUBSCRIPT or threads():
-                still = None
-            elif still[0] & (recorder.loud | CALLS):
-                still = self._doubted(still, frame)
-        if still is None:
-            if self.epoch >= 0:  # of a new frame no line has run: ``Recorder.enter`` looked at its caller's
-                recorder.epoch += 1
+        if still is not None and (still[0] & (recorder.loud | CALLS) or threads()):
+            still = self._doubted(still, frame)
+        if still is None:  # of a new frame no line has run: ``Recorder.enter`` looked at its caller's
+            recorder.epoch += self.epoch >= 0
         elif self.epoch == recorder.epoch:
             changed = self._bound(frame, *still) if still[1] else _NOTHING
         if changed is None:
@@ -188,12 +184,11 @@ class FrameState:
                 changed = [pair for pair in now if not self._known(*pair)]
         line = frame.f_lineno  # from 3.11 on a module's frame is entered on line 0
         row = f"{row}{line or 1}"
-        found = _NO_LOOKS
+        found, deleted = _NO_LOOKS, _NO_NAMES
         if changed or (now is not _NOTHING and len(now) != len(self.texts)):
             text, found, deleted = self.changes(changed, now)
             row += _tail(text, deleted, value) if deleted or value is not None or not text else f",{{{text}}}]\n"
         else:
-            deleted = ()
             row += "]\n" if value is None else f",{{}},[],{quoted(value)}]\n"
         if recorder.elision:
             recorder.flush_elision()
