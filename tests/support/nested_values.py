@@ -2,9 +2,10 @@
 
 import math
 import re
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Sequence
 from types import MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -35,6 +36,23 @@ class Slotted:
 
     def method(self) -> None:
         return None
+
+
+class Numbers(list[Any]):
+    pass
+
+
+class Named(dict[Any, Any]):
+    pass
+
+
+class Pair(tuple[Any, ...]):
+    pass
+
+
+class Fields(NamedTuple):
+    x: Any
+    y: Any
 
 
 class Empty:
@@ -81,6 +99,8 @@ LEAVES: st.SearchStrategy[Any] = st.sampled_from(
         re.compile("a+"),
         re.compile(b"a+"),
         OrderedDict.fromkeys,
+        Sequence,
+        Counter("ab"),
         (n for n in ""),
         iter([1]),
     ]
@@ -96,6 +116,14 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
         | st.builds(Telling, x=inner)
         | st.builds(Slotted, inner)
         | st.builds(lambda value: Owner(x=value).method, inner)
+        | st.builds(lambda items: Numbers(items), st.lists(inner, max_size=3))
+        | st.builds(lambda value: Named(k=value), inner)
+        | st.builds(lambda value: defaultdict(list, k=value), inner)
+        | st.builds(lambda value: OrderedDict(k=value, other=1), inner)
+        | st.builds(lambda value: Pair((value, 1)), inner)
+        | st.builds(Fields, inner, inner)
+        | st.builds(ValueError, inner)
+        | st.builds(lambda value: {"k": value}.values(), inner)
         | st.builds(lambda value: Slotted(value).method, inner)
         | st.builds(lambda value: {Telling(x=1): value, (1, Thing): value}, inner)
     ),
@@ -118,6 +146,8 @@ def containers(value: Any, found: list[Any]) -> list[Any]:
         inner = list(value)
     elif isinstance(value, dict | Thing):
         inner = list((value if isinstance(value, dict) else vars(value)).values())
+    elif isinstance(value, ValueError):
+        inner = list(value.args)
     for item in inner:
         containers(item, found)
     return found

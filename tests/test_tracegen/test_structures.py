@@ -57,6 +57,40 @@ def test_what_was_seen_before_is_cut_where_it_stands_deeper(value: Any, depth: i
             assert found[0] == ValueRenderer(depth=depth).render(now)
 
 
+def test_a_repr_with_a_lone_surrogate_is_text_that_can_be_written() -> None:
+    class Odd(Thing):
+        def __repr__(self) -> str:
+            return "odd \udc80"
+
+    renderer = ValueRenderer()
+    odd = Odd()
+    for value in (odd, [odd], {"k": odd}):
+        found = structures.look(value, None, renderer)
+        assert found is not None
+        assert found[0] == renderer.render(value)
+        assert "odd \\udc80" in found[0]
+        assert found[1].unchanged(value)
+        renderer.settle()
+    structures.look(odd, None, renderer)
+    assert structures.known(odd, None, renderer)[0] == "odd \\udc80"  # type: ignore[index]
+    renderer.settle()
+
+
+def test_what_was_seen_before_is_known_without_a_walk() -> None:
+    renderer = ValueRenderer()
+    small: list[Any] = [Thing(x=1), "a"]
+    large = [Thing(x=number) for number in range(300)]
+    for value in (small, large):
+        text, mark = structures.look(value, None, renderer) or ("", None)
+        if len(text) > structures.LONGEST_REMEMBERED:
+            assert structures.known(value, None, renderer) is None
+            renderer.remember(value, text, mark)
+        assert structures.known(value, None, renderer) == (text, mark)
+        assert structures.known(value, mark, renderer) is None
+        value.append(1)
+        assert structures.known(value, None, renderer) is None
+
+
 def test_the_usual_structures_need_no_renderer() -> None:
     renderer = ValueRenderer()
     usual: list[Any] = [[1, "a"], {"k": [1]}, [{"a": (1, [2])}], Point([1], 2), Thing(x=[1]), ([],), {}, []]

@@ -26,7 +26,8 @@ from .program import describe
 from .recorder import Limits, Recorder
 from .regions import regions
 from .suite_files import SuiteFiles
-from .values import ValueRenderer, clean
+from .types_text import clean
+from .values import ValueRenderer
 from .version import RECORDER_VERSION, WIRE_VERSION
 from .wire import WireWriter
 

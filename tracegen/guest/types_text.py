@@ -205,6 +205,15 @@ def silent_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     return attribute_text(renderer, value, depth, " (repr crashes)")
 
 
+def clean(text: str) -> str:
+    """Return text that UTF-8 can hold: a user's ``__repr__`` may return lone surrogates."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text
+
+
 class Answer:
     """What an object's own ``__repr__`` gave. Holds the object, so that its id remains its own."""
 
@@ -222,7 +231,7 @@ def answer(renderer: ValueRenderer, value: Any) -> Answer:
     called = _asked(renderer, value)
     text = None
     if called.text is not None and not called.printed and len(called.text) <= _LONGEST_ANSWER:
-        text = _without_addresses(renderer, called.text, value)
+        text = clean(_without_addresses(renderer, called.text, value))
     return Answer(value, called, text)
 
 

@@ -13,7 +13,7 @@ from .alarm import alarm
 from .builtins_text import BUILTINS
 from .guard import full_name, has_slots
 from .stillness import loudness_of_type
-from .types_text import STRUCTURAL, Answer, answer, bare_text, handler_for, name_of, own_repr_text, silent_text
+from .types_text import STRUCTURAL, Answer, answer, bare_text, clean, handler_for, name_of, own_repr_text, silent_text
 
 Handler = Callable[["ValueRenderer", Any, int], str]
 
@@ -158,12 +158,3 @@ class ValueRenderer:
         if len(text) > left:
             return "%s...<+%d characters%s>" % (text[:left], len(text) - left, digests.of_text(text))
         return text
-
-
-def clean(text: str) -> str:
-    """Return text that UTF-8 can hold: a user's ``__repr__`` may return lone surrogates."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text
