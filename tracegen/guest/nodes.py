@@ -250,18 +250,17 @@ class Wrapped:
 
     __slots__ = ("kind", "parts", "parts_of")
 
-    def __init__(self, kind: type, parts_of: Callable[[Any], List[Any]], parts: Any) -> None:
+    def __init__(self, kind: type, parts_of: Callable[[Any], List[Any]], parts: List[Any]) -> None:
         self.kind = kind
         self.parts_of = parts_of
-        self.parts = parts
+        self.parts = Items(list, parts)
         """Snapshot of the list that ``parts_of`` gives."""
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""
         if type(value) is not self.kind:
             return False
-        now = self.parts_of(value)
-        return bool(self.parts.unchanged(now))
+        return self.parts.unchanged(self.parts_of(value))
 
 
 class Around:
@@ -314,6 +313,17 @@ class AroundPairs(Pairs):
         return self.around.compare(value, super().unchanged)
 
 
+class AroundWrapped(Wrapped):
+    """``Wrapped`` with a cycle somewhere around or within."""
+
+    __slots__ = ("around",)
+    around: Around
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value still shows what it showed when the snapshot was taken."""
+        return self.around.compare(value, super().unchanged)
+
+
 class Back:
     """A value that is one of the containers around it: ``level`` counts from the outermost."""
 
@@ -330,7 +340,21 @@ class Back:
 
 Snapshot = Union[Items, Fields, Pairs, Named, Bare, Method, Own, Wrapped, Back]
 SNAPSHOTS = frozenset(
-    (Items, Fields, Pairs, Named, Bare, Method, Own, Wrapped, AroundItems, AroundFields, AroundPairs, Back)
+    (
+        Items,
+        Fields,
+        Pairs,
+        Named,
+        Bare,
+        Method,
+        Own,
+        Wrapped,
+        AroundItems,
+        AroundFields,
+        AroundPairs,
+        AroundWrapped,
+        Back,
+    )
 )
 """The types of all nodes."""
 

@@ -14,6 +14,7 @@ from .nodes import (
     AroundFields,
     AroundItems,
     AroundPairs,
+    AroundWrapped,
     Back,
     Bare,
     Fields,
@@ -123,8 +124,14 @@ class _Taker:
             return self._class(value, kind)
         parts = _PARTS.get(handler)
         if parts is not None:
-            return self._within(value, lambda value: Wrapped(kind, parts, self._sequence(parts(value))))
+            return self._within(value, lambda value: self._wrapped(kind, parts, parts(value)))
         return self._own(value, kind)
+
+    def _wrapped(self, kind: type, parts_of: Callable[[Any], List[Any]], parts: List[Any]) -> Snapshot:
+        done = self._items(parts)
+        if self.around is None:
+            return Wrapped(kind, parts_of, done)
+        return self._knowing(AroundWrapped(kind, parts_of, done))
 
     def _class(self, value: Any, kind: type) -> Snapshot:
         name = class_name(value)
