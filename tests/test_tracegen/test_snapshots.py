@@ -108,8 +108,8 @@ def test_many_objects_with_their_own_repr_are_compared_one_and_all() -> None:
             assert not node.unchanged(value)
             renderer.settle()
             vars(each)["x"] = before
-    assert node.unchanged(value)
-    renderer.settle()
+        assert node.unchanged(value)
+        renderer.settle()
     node = snapshots.take(items, renderer)
     assert node is not None
     items[3] = Shown()

@@ -121,7 +121,8 @@ class Owner:
     """Has methods of all kinds."""
 
     held = staticmethod(len)
-    kept = staticmethod([].append)
+    log: list[int] = []
+    kept = staticmethod(log.append)
     pop = list.pop
 
     def method(self) -> int:

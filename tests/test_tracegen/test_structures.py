@@ -79,7 +79,7 @@ def test_a_repr_with_a_lone_surrogate_is_text_that_can_be_written() -> None:
 def test_what_was_seen_before_is_known_without_a_walk() -> None:
     renderer = ValueRenderer()
     small: list[Any] = [Thing(x=1), "a"]
-    large = [Thing(x=number) for number in range(300)]
+    large: list[Any] = [Thing(x=number) for number in range(300)]
     for value in (small, large):
         text, mark = structures.look(value, None, renderer) or ("", None)
         if len(text) > structures.LONGEST_REMEMBERED:
