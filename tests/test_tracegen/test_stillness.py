@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 import programs
 import pytest
@@ -121,7 +121,7 @@ class Owner:
     """Has methods of all kinds."""
 
     held = staticmethod(len)
-    log: list[int] = []
+    log: ClassVar[list[int]] = []
     kept = staticmethod(log.append)
     pop = list.pop
 
