@@ -20,6 +20,8 @@ from tracegen.wire import Ending, Phase, Segment, WireResult, parse_result
 SuiteOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed", "unfinished", "not_reached"]
 """pytest's words; ``error``: in setup or teardown, or while the file was collected. ``unfinished``: the process ended
 within the test. ``not_reached``: no run got as far as the test."""
+_SPENT: Final = ("output_limit", "timeout", "out_of_memory")
+"""How a process ends that its tests together ask too much of."""
 _PHASE_OUTCOMES: Final = ("passed", "failed", "skipped", "xfailed", "xpassed")
 
 
@@ -71,8 +73,9 @@ def suite_pool_spec(hash_seed: int, limits: Limits) -> PoolSpec:
 def run_suite(pool: Pool, suite: Suite, *, traced: bool = True) -> list[RanTest]:
     """Return one run per test, in pytest's order, then the files that could not be collected.
 
-    Where a test ends its process, the rest runs in another one. Raises ``UsageError`` where pytest does not come as far
-    as the first test, ``GivenUp`` and ``EnvironmentLacking`` where the sandbox fails.
+    Where a test ends its process, the rest runs in another one; what several tests may have brought about is no ending
+    of the last of them, which runs again. Raises ``UsageError`` where pytest does not come as far as the first test,
+    ``GivenUp`` and ``EnvironmentLacking`` where the sandbox fails.
     """
     planned: tuple[str, ...] = ()
     done: dict[str, RanTest] = {}
@@ -80,7 +83,7 @@ def run_suite(pool: Pool, suite: Suite, *, traced: bool = True) -> list[RanTest]
         outcome = _submit(pool, suite, done, traced)
         wire = _parsed(suite, outcome, again=bool(done))
         planned = planned or wire.planned or ()
-        found = {each.node: _test(pool, suite, wire, each, outcome) for each in wire.segments}
+        found = {each.node: _test(pool, suite, wire, each, outcome) for each in _own(wire.segments, outcome)}
         fresh = found.keys() - done.keys()
         done |= found
         left = [node for node in planned if node not in done]
@@ -88,6 +91,12 @@ def run_suite(pool: Pool, suite: Suite, *, traced: bool = True) -> list[RanTest]
             break
     ends = [done[node] if node in done else RanTest(node, "not_reached", (), "", None) for node in planned]
     return ends + [run for node, run in done.items() if node not in set(planned)]
+
+
+def _own(segments: list[Segment], outcome: JobOutcome) -> list[Segment]:
+    """Leave out the test within which its process met a limit of all its tests: it runs again, first in another."""
+    spent = outcome.status in _SPENT and len(segments) > 1 and segments[-1].ended is None
+    return segments[:-1] if spent else segments
 
 
 def _submit(pool: Pool, suite: Suite, done: Iterable[str], traced: bool) -> JobOutcome:

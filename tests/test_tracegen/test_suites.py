@@ -1,6 +1,7 @@
 """The pytest plugin of the guest: a suite of every kind of test, run for real, one record per test."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,23 @@ def test_a_test_that_ends_the_process_is_kept_and_the_rest_runs(pool: Pool, tmp_
     long = record_of(found[-2])
     assert len(long.events) == 500
     assert (long.stdout.text, long.stdout.bytes_cut) == ("{'n':", 6)
+
+
+def test_what_is_too_much_for_a_process_is_no_ending_of_the_last_test(tmp_path: Path) -> None:
+    body = "\n".join(f"    stock.items['{n}'] = {n}" for n in range(100))
+    tests = "".join(f"def test_{n}():\n    stock = Stock()\n{body}\n\n" for n in range(4))
+    files = {name: FILES[name] for name in ("goods/__init__.py", "goods/stock.py")}
+    files["test_many.py"] = f"from goods.stock import Stock\n\n{tests}"
+    spec = suite_pool_spec(0, Limits())
+    with open_pool("process", spec, resolve_image("process")) as whole:
+        expected = run_suite(whole, suite(tmp_path, files))
+    sizes = [record_of(run).counts.wire_bytes for run in expected]
+    with open_pool(
+        "process", replace(spec, result_bytes=sum(sizes[:2]) + sizes[2] // 2), resolve_image("process")
+    ) as few:
+        found = run_suite(few, suite(tmp_path, files))
+    assert [run.outcome for run in found] == ["passed"] * 4
+    assert [record_of(run).events for run in found] == [record_of(run).events for run in expected]
 
 
 def test_untraced_outcomes_are_the_same(pool: Pool, tmp_path: Path) -> None:
