@@ -142,9 +142,9 @@ class _Walk:
         return True
 
     def _items(self, value: Any, kind: type) -> Look:
-        values = list(value)
-        if len(values) > self.renderer.items:
+        if len(value) > self.renderer.items:  # before it is copied: it may be as large as the memory that is left
             raise Unusual
+        values = list(value)
         if self._flat(values):
             text = self._charged(repr(value))
             return text, (value if kind is tuple else Items(kind, values, text=text, flat=True))
@@ -171,9 +171,11 @@ class _Walk:
         return texts, marks
 
     def _dict(self, value: Any) -> Look:
+        if len(value) > self.renderer.items:
+            raise Unusual
         keys = list(value)
         values = list(value.values())
-        if len(keys) > self.renderer.items or len(keys) != len(values) or not self._flat(keys):
+        if len(keys) != len(values) or not self._flat(keys):
             raise Unusual
         if self._flat(values):
             text = self._charged(repr(value))
