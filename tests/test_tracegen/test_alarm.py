@@ -1,6 +1,7 @@
 """SIGALRM is taken for guarded calls, and is the program's wherever that might see it."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -190,6 +191,35 @@ def run():
     start = time.monotonic()
     recorded(source, run, clock=time.monotonic)
     assert time.monotonic() - start < 10
+
+
+def test_it_does_not_ring_in_one_thread_for_what_another_is_asked() -> None:
+    source = """
+class Slow:
+    def __repr__(self):
+        end = clock() + 2.5
+        while clock() < end:
+            pass
+        return "Slow"
+
+def work():
+    began.append(1)
+    while len(rounds) < 3:
+        pass
+    slow = Slow()
+    done.append(slow)
+
+def run():
+    shown = Shown()
+    thread = Thread(target=work)
+    thread.start()
+    while not done:
+        rounds.append(1)
+    thread.join()
+    return len(done)
+"""
+    lists: dict[str, list[Any]] = {"began": [], "rounds": [], "done": []}
+    assert recorded(source, run, clock=time.monotonic, Thread=threading.Thread, **lists) == 1
 
 
 def test_names_that_reach_signals_are_seen() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found] # without the enums of ``signal``, which cost more than the rest
 import math
 import time
+from _thread import _count as threads
 from types import CodeType
 from typing import Any
 
@@ -20,8 +21,8 @@ ASLEEP = 2.0
 """Longest run of one that uses none."""
 _TELLING = frozenset(
     "signal _signal alarm setitimer getitimer getsignal pause sigwait sigwaitinfo sigtimedwait sigpending "
-    "pthread_sigmask pthread_kill raise_signal siginterrupt set_wakeup_fd kill killpg fork forkpty system execv execve "
-    "ctypes _ctypes".split()
+    "pthread_sigmask pthread_kill raise_signal siginterrupt set_wakeup_fd start_new_thread start_joinable_thread "
+    "kill killpg fork forkpty system execv execve ctypes _ctypes".split()
 )
 """Names of what sees or sets SIGALRM and its timer in C, or hands them on to another process."""
 
@@ -77,9 +78,12 @@ class _Alarm:
             raise TimeUp
 
     def rest(self) -> None:
-        """End an event whose code goes on: SIGALRM is kept, if the program had no use for it."""
+        """End an event whose code goes on: SIGALRM is kept, if the program had no use for it.
+
+        Not beside other threads: it would ring in this one for what they are asked.
+        """
         self.asked = False
-        if self.seen or self._timer[0] or self._handler is not _signal.SIG_DFL:
+        if threads() or self.seen or self._timer[0] or self._handler is not _signal.SIG_DFL:
             self.release()
 
     def release(self) -> None:
