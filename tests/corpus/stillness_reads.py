@@ -56,11 +56,6 @@ class Numbers(list):
     """Is written to in C."""
 
 
-class Wrapping:
-    append = Numbers.append
-    __setitem__ = Numbers.__setitem__
-
-
 def everywhere():
     shown = Shown(collections.defaultdict(int))
     other = Slotted(collections.defaultdict(int))

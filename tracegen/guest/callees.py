@@ -58,9 +58,9 @@ _ITERATOR_MAKERS = frozenset("map filter iter accumulate takewhile dropwhile fil
 _SPREAD = "CALL_FUNCTION_EX"
 _CALLS = frozenset(("CALL", "CALL_KW", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD"))
 CALL_OPS = codes_of(*_CALLS, "PRECALL", "KW_NAMES")
+"""Instructions that call what ``callees`` may know."""
 SPREAD_OPS = codes_of(_SPREAD)
 """The same with arguments from an iterable."""
-"""Instructions that call what ``callees`` may know."""
 
 
 def callees(code: CodeType) -> Dict[Optional[int], Optional[Tuple[Callee, ...]]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import FrameType, ModuleType
 from typing import Any, Dict, Tuple
 
-from .frame_state import state_of
 from .recorder import Recorder
 from .sites import SITE_CODE, Site
 from .wire import encode, quoted
@@ -39,9 +38,8 @@ class ExpressionRecorder(Recorder):
         return None
 
     def _evaluated(self, frame: FrameType) -> None:
-        back = frame.f_back
-        state = state_of(back.f_trace) if back is not None else None
-        if state is None or state.recorder is not self:
+        state = self.state(frame.f_back)
+        if state is None:
             return
         names = frame.f_locals
         site, value = names["self"], names["value"]

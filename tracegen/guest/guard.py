@@ -167,7 +167,10 @@ def namespace_getter(kind: type) -> Optional[Callable[[Any, type], Any]]:
 
 def instance_dict(value: Any) -> Optional[Dict[str, Any]]:
     """Return the real ``__dict__`` of an object, past any property or ``__getattribute__`` of its class."""
-    layout = _layout(type(value))
+    return _namespace(value, _layout(type(value)))
+
+
+def _namespace(value: Any, layout: _Layout) -> Optional[Dict[str, Any]]:
     if layout.namespace is None:
         return None
     namespace = layout.namespace.__get__(value, layout.kind)
@@ -190,9 +193,7 @@ class Snapshot:
     def __init__(self, value: Any) -> None:
         self.value = value
         layout = _layout(type(value))
-        self.namespace = None if layout.namespace is None else layout.namespace.__get__(value, layout.kind)
-        if type(self.namespace) is not dict:
-            self.namespace = None
+        self.namespace = _namespace(value, layout)
         self.before = _NO_NAMES if self.namespace is None else self.namespace.copy()
         slots = layout.slots
         self.slots = [(member, _slot(member, value)) for _, member in slots] if slots else _NO_SLOTS

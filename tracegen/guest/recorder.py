@@ -206,8 +206,8 @@ class Recorder:
     def _still_caller(self, frame: FrameType) -> Optional[FrameState]:
         """Return the state of a frame's caller, if nothing has changed since its last event."""
         back = frame.f_back
-        caller = None if back is None else state_of(back.f_trace)
-        return caller if caller is not None and caller.recorder is self and caller.still(back) else None
+        caller = self.state(back)
+        return caller if caller is not None and caller.still(back) else None
 
     def met_limit(self) -> bool:
         """Whether a limit is met, which ``on_limit`` is told of; else sets when to ask again."""
@@ -232,12 +232,13 @@ class Recorder:
 
     def leave(self, frame: FrameType) -> None:
         """Give SIGALRM back if the frame that is left was called by code that is not recorded."""
-        if not self._recorded(frame.f_back):
+        if self.state(frame.f_back) is None:
             alarm.release()
 
-    def _recorded(self, frame: Optional[FrameType]) -> bool:
+    def state(self, frame: Optional[FrameType]) -> Optional[FrameState]:
+        """Return the state of a frame that is recorded here."""
         state = None if frame is None else state_of(frame.f_trace)
-        return state is not None and state.recorder is self
+        return state if state is not None and state.recorder is self else None
 
     def fail(self, error: Exception) -> None:
         """End the recording for a fault of its own, which the program must not see."""
@@ -253,9 +254,8 @@ class Recorder:
 
     def _skip(self, frame: FrameType) -> None:
         """Note a call that is not recorded, if a recorded frame made it; repeats are counted."""
-        back = frame.f_back
-        caller = state_of(back.f_trace) if back is not None else None
-        if caller is None or caller.recorder is not self:
+        caller = self.state(frame.f_back)
+        if caller is None:
             return
         code = frame.f_code
         module = frame.f_globals.get("__name__")

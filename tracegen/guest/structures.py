@@ -265,7 +265,10 @@ def known(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:
         return text, Own(kind, text, renderer)
     snapshot = renderer.looks.get(id(value))
     if snapshot is not None:
-        if snapshot is changed or snapshot.height > renderer.depth or not snapshot.unchanged(value):
+        if snapshot is changed or snapshot.height > renderer.depth:
+            return None
+        if not snapshot.unchanged(value):
+            del renderer.looks[id(value)]  # the walk need not compare it again
             return None
         return (snapshot.text, snapshot) if len(snapshot.text) <= renderer.characters else None
     large = renderer.large.get(id(value))

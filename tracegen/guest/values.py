@@ -6,7 +6,7 @@ Built-ins are walked by their own structure (``builtins_text``), other types thr
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, FrozenSet, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Tuple
 
 from . import digests
 from .alarm import alarm
@@ -116,8 +116,7 @@ class ValueRenderer:
         """
         if self.unsafe and id(type(value)) in self.unsafe:
             return None
-        known = self._told.get(id(value), self)
-        return self.answer(value).known_by if known is self else cast(Optional[str], known)
+        return self.answer(value).known_by
 
     def answer(self, value: Any) -> Answer:
         """Return the same with how the call ended."""
