@@ -35,8 +35,6 @@ class _Alarm:
     """One for the process. Outside the main thread no handler can be set; the input's deadline is the bound there."""
 
     def __init__(self) -> None:
-        self.asked = False
-        """Whether a call was guarded since the last ``rest`` or ``release``."""
         self.held = False
         """Whether SIGALRM is ours."""
         self.seen = False
@@ -51,10 +49,7 @@ class _Alarm:
         self._timer = 0.0, 0.0
 
     def arm(self, now: float) -> None:
-        """Be ready for the calls of an event."""
-        self.asked = True
-        if self.held:
-            return
+        """Take SIGALRM, for the calls of this event and of later ones."""
         try:
             self._handler = _signal.signal(_signal.SIGALRM, self._ring)
         except (ValueError, AttributeError):
@@ -82,13 +77,11 @@ class _Alarm:
 
         Not beside other threads: it would ring in this one for what they are asked.
         """
-        self.asked = False
         if threads() or self.seen or self._timer[0] or self._handler is not _signal.SIG_DFL:
             self.release()
 
     def release(self) -> None:
         """Give the program its own handler and timer back."""
-        self.asked = False
         if not self.held:
             return
         self.held = False

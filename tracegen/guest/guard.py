@@ -76,12 +76,12 @@ def call(function: Callable[[Any], Any], value: Any, announced: bool = False) ->
     sink = _Discard()
     streams = sys.stdout, sys.stderr
     around, now = alarm.since, time.monotonic()
-    if not alarm.asked:
+    alarm.since = now  # before it is asked whether it is held: ringing for no call it would let go
+    if not alarm.held:
         alarm.arm(now)
     sys.stdout = sys.stderr = sink
     try:
         try:
-            alarm.since = now
             text = function(value)
         finally:
             alarm.since = around
