@@ -70,7 +70,7 @@ def full_name(kind: type) -> str:
 
 
 def call(function: Callable[[Any], Any], value: Any, announced: bool = False) -> Called:
-    """Return what ``function(value)`` gave; never raises. The event in which it happens ends with ``alarm.release``."""
+    """Return what ``function(value)`` gave; never raises. Its event ends with ``alarm.rest`` or ``release``."""
     if _announce and not announced:
         return _announced(function, value)
     sink = _Discard()
