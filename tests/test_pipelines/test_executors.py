@@ -317,6 +317,30 @@ def test_a_local_ray_writes_nothing_into_the_home(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
+def test_a_signal_to_the_drivers_group_does_not_end_its_ray() -> None:
+    # The raylet ended too, and Ray ends a driver without one (exit code 1, nothing said).
+    program = """
+import os, signal, time
+from pipelines.ray_session import ray_session
+with ray_session(1):
+    import ray
+    signal.signal(signal.SIGTERM, lambda number, frame: print("heard"))
+    os.killpg(0, signal.SIGTERM)
+    time.sleep(1)
+    print(ray.get(ray.remote(lambda: "there").remote()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "heard\nthere\n", "")
+
+
+@pytest.mark.ray
 def test_a_running_cluster_is_joined_by_its_address(local_ray: int) -> None:
     import ray
 
