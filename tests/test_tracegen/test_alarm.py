@@ -1,6 +1,8 @@
 """SIGALRM is taken for guarded calls, and is the program's wherever that might see it."""
 
+import _signal  # type: ignore[import-not-found]
 import _thread
+import math
 import signal
 import threading
 import time
@@ -11,6 +13,7 @@ import pytest
 
 from tracegen.guest.alarm import alarm, may_see
 from tracegen.guest.codes import CodeTable
+from tracegen.guest.guard import call
 from tracegen.guest.recorder import Limits, Recorder
 from tracegen.guest.sources import SourceFile
 from tracegen.guest.values import ValueRenderer
@@ -131,6 +134,49 @@ def run():
 """
     assert recorded(source, run) == (signal.SIG_DFL, [signal.SIGALRM])
     assert alarm.seen
+
+
+def test_a_timer_that_runs_out_while_it_is_taken_rings_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where the handler was set first it rang for nobody: a loop that waited for it never ended.
+    rung: list[int] = []
+    real = _signal.signal
+
+    def slow(number: int, handler: Any) -> Any:
+        before = real(number, handler)
+        time.sleep(0.05)
+        return before
+
+    signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with monkeypatch.context() as patched:
+            patched.setattr("_signal.signal", slow)
+            alarm.arm(time.monotonic())
+        alarm.release()
+        time.sleep(0.05)
+        assert rung == [signal.SIGALRM]
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def test_what_the_programs_handler_raises_while_it_is_taken_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(number: int, frame: Any) -> None:
+        raise ValueError("late")
+
+    def pending(number: int, handler: Any) -> Any:
+        monkeypatch.undo()
+        _thread.interrupt_main(signal.SIGALRM)
+        return _signal.signal(number, handler)
+
+    signal.signal(signal.SIGALRM, late)
+    try:
+        monkeypatch.setattr("_signal.signal", pending)
+        with pytest.raises(ValueError, match="late"):
+            call(repr, object())
+        assert (alarm.held, alarm.since) == (False, math.inf)
+        assert signal.getsignal(signal.SIGALRM) is late
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def test_a_program_that_has_a_timer_keeps_it() -> None:

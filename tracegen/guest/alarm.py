@@ -49,15 +49,25 @@ class _Alarm:
         self._timer = 0.0, 0.0
 
     def arm(self, now: float) -> None:
-        """Take SIGALRM, for the calls of this event and of later ones."""
+        """Take SIGALRM, for the calls of this event and of later ones; what a handler of the program raises passes.
+
+        Its timer is stopped first: one that ran out between the two would ring for nobody. Setting a handler then
+        runs the program's for what has rung already, which may set its timer anew.
+        """
+        timer = _signal.setitimer(_signal.ITIMER_REAL, 0)
         try:
             self._handler = _signal.signal(_signal.SIGALRM, self._ring)
-        except (ValueError, AttributeError):
-            return
+        except BaseException as error:
+            if timer[0]:
+                _signal.setitimer(_signal.ITIMER_REAL, *timer)
+            if type(error) is ValueError and error.__traceback__ is not None and error.__traceback__.tb_next is None:
+                return  # not of a handler: another thread than the main one
+            raise
         self.held = True
         self._held_at = now
         # Repeats: for calls that begin later, and since a __repr__ with a broad except would swallow the only alarm.
-        self._timer = _signal.setitimer(_signal.ITIMER_REAL, SECONDS, 0.05)
+        anew = _signal.setitimer(_signal.ITIMER_REAL, SECONDS, 0.05)
+        self._timer = anew if anew[0] else timer
 
     def _ring(self, signum: int, frame: Any) -> None:
         if self.since == math.inf:

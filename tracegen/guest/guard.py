@@ -70,7 +70,7 @@ def full_name(kind: type) -> str:
 
 
 def call(function: Callable[[Any], Any], value: Any, announced: bool = False) -> Called:
-    """Return what ``function(value)`` gave; never raises. Its event ends with ``alarm.rest`` or ``release``."""
+    """Return what ``function(value)`` gave, also if it raised. Its event ends with ``alarm.rest`` or ``release``."""
     if _announce and not announced:
         return _announced(function, value)
     sink = _Discard()
@@ -78,7 +78,11 @@ def call(function: Callable[[Any], Any], value: Any, announced: bool = False) ->
     around, now = alarm.since, time.monotonic()
     alarm.since = now  # before it is asked whether it is held: ringing for no call it would let go
     if not alarm.held:
-        alarm.arm(now)
+        try:
+            alarm.arm(now)
+        except BaseException:  # of a handler of the program
+            alarm.since = around
+            raise
     sys.stdout = sys.stderr = sink
     try:
         try:
