@@ -179,6 +179,42 @@ def test_what_the_programs_handler_raises_while_it_is_taken_is_not_swallowed(mon
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
+@pytest.mark.parametrize("form", ["names", "any"])
+def test_what_a_handler_raises_within_an_event_is_the_programs(form: str) -> None:
+    # It was taken for a fault of the recorder's: the program waited for its time-out for ever.
+    source = """
+def run():
+    try:
+        one = 1
+        two = 2
+    except TimeoutError as error:
+        return str(error)
+"""
+    lines: list[bytes] = []
+
+    def names(number: int, frame: Any) -> None:
+        raise TimeoutError("late")
+
+    def any_arguments(*arguments: Any) -> None:
+        raise TimeoutError("late")
+
+    def write(data: bytes) -> None:
+        lines.append(data)
+        if b'"one"' in data:
+            _thread.interrupt_main(signal.SIGALRM)
+
+    def use(namespace: dict[str, Any]) -> Any:
+        signal.signal(signal.SIGALRM, names if form == "names" else any_arguments)
+        try:
+            return run(namespace)
+        finally:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    assert recorded(source, use, write=write) == "late"
+    assert b'"tracer_removed"' in lines[-1]
+    assert b'"signal handler"' in lines[-1]
+
+
 def test_a_program_that_has_a_timer_keeps_it() -> None:
     rung: list[int] = []
     source = """

@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, 
 from .alarm import alarm
 from .codes import CodeTable
 from .frame_state import FrameState, Sharing, state_of
+from .interrupts import of_handler
 from .stillness import CALLS, FINAL
 from .values import ValueRenderer
 from .wire import WireWriter
@@ -103,6 +104,8 @@ class Recorder:
         """While a value is looked at: whose looks may be taken over."""
         self._crowded = False
         """The program came near its recursion limit, where CPython may drop the trace function."""
+        self._interrupted = False
+        """A signal handler of the program raised while an event was at hand, at which CPython drops it too."""
 
     def start(self) -> None:
         """Begin with the next Python call, in this thread and those that it starts."""
@@ -127,7 +130,7 @@ class Recorder:
         elif 0 not in self._taken and 0 not in self._gone:
             self._taken[0] = self.wire.events - 1, 0
         for event, uid in self._taken.values():
-            cause = "recursion limit" if self._crowded else "sys.settrace"
+            cause = "signal handler" if self._interrupted else "recursion limit" if self._crowded else "sys.settrace"
             self.wire.line("X", "tracer_removed", event, uid, cause, 1)
         self._taken.clear()
         self._gone.clear()
@@ -241,7 +244,10 @@ class Recorder:
         return state if state is not None and state.recorder is self else None
 
     def fail(self, error: Exception) -> None:
-        """End the recording for a fault of its own, which the program must not see."""
+        """End the recording for a fault of its own, which the program must not see; raises what is the program's."""
+        if of_handler(error):
+            self._interrupted = True
+            raise error
         self.failure = error
         self.active = False
         alarm.release()
