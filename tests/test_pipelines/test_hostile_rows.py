@@ -43,7 +43,7 @@ def engine() -> None:
 
 
 def trace(source: Path, out: Path, check: str) -> dict[str, Any]:
-    flags = ["--check", check, "--wall-seconds", "1", "--max-events", "5000", "--max-failures", "1", "--json"]
+    flags = ["--check", check, "--wall-seconds", "2", "--max-events", "5000", "--max-failures", "1", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "pipelines", "functions", source, "-o", out, *flags],
         cwd=ROOT,
