@@ -14,6 +14,7 @@ from schemas.limits import Limits
 from schemas.trace_record import Counts, Determinism, Outcome, OutcomeLabel, TraceRecord
 from tracegen.chunks import merged
 from tracegen.guest.codes import CodeTable
+from tracegen.guest.handlers import watched
 from tracegen.guest.recorder import Limits as RecorderLimits
 from tracegen.guest.recorder import Recorder
 from tracegen.guest.regions import regions
@@ -93,15 +94,16 @@ class _Session:
         inputs = self._call_text(function, args, kwargs)
         value, exception = None, None
         outer = sys.gettrace()
-        self.recorder.start()
-        try:
-            value = function(*args, **kwargs)
-        except Exception as error:
-            exception = error
-            self.label = "raised" if self.label == "returned" else self.label
-        finally:
-            self.recorder.stop()
-            sys.settrace(outer)
+        with watched():
+            self.recorder.start()
+            try:
+                value = function(*args, **kwargs)
+            except Exception as error:
+                exception = error
+                self.label = "raised" if self.label == "returned" else self.label
+            finally:
+                self.recorder.stop()
+                sys.settrace(outer)
         if self.recorder.failure is not None:
             raise self.recorder.failure
         return Trace(self._record(function, inputs), value, exception)

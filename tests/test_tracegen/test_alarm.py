@@ -150,7 +150,7 @@ def test_a_timer_that_runs_out_while_it_is_taken_rings_afterwards(monkeypatch: p
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.02)
         with monkeypatch.context() as patched:
-            patched.setattr("_signal.signal", slow)
+            patched.setattr("tracegen.guest.alarm._set", slow)
             alarm.arm(time.monotonic())
         alarm.release()
         time.sleep(0.05)
@@ -170,7 +170,7 @@ def test_what_the_programs_handler_raises_while_it_is_taken_is_not_swallowed(mon
 
     signal.signal(signal.SIGALRM, late)
     try:
-        monkeypatch.setattr("_signal.signal", pending)
+        monkeypatch.setattr("tracegen.guest.alarm._set", pending)
         with pytest.raises(ValueError, match="late"):
             call(repr, object())
         assert (alarm.held, alarm.since) == (False, math.inf)

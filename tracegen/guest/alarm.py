@@ -11,7 +11,9 @@ import math
 import time
 from _thread import _count as threads
 from types import CodeType
-from typing import Any
+from typing import Any, Callable, List
+
+from .interrupts import ring
 
 SECONDS = 0.5
 """Longest run of one ``__repr__``."""
@@ -25,6 +27,9 @@ _TELLING = frozenset(
     "kill killpg fork forkpty system execv execve ctypes _ctypes".split()
 )
 """Names of what sees or sets SIGALRM and its timer in C, or hands them on to another process."""
+
+
+_set: Callable[[Any, Any], Any] = _signal.signal  # as it is before ``handlers`` puts its own in its place
 
 
 class TimeUp(BaseException):
@@ -47,6 +52,13 @@ class _Alarm:
         self._held_at = 0.0
         self._handler: Any = None
         self._timer = 0.0, 0.0
+        self.waiting: List[int] = []
+        """Signals that came within guarded calls, for handlers of the program."""
+
+    @property
+    def asking(self) -> bool:
+        """Whether a guarded call is running."""
+        return self.since != math.inf
 
     def arm(self, now: float) -> None:
         """Take SIGALRM, for the calls of this event and of later ones; what a handler of the program raises passes.
@@ -56,7 +68,7 @@ class _Alarm:
         """
         timer = _signal.setitimer(_signal.ITIMER_REAL, 0)
         try:
-            self._handler = _signal.signal(_signal.SIGALRM, self._ring)
+            self._handler = _set(_signal.SIGALRM, self._ring)
         except BaseException as error:
             if timer[0]:
                 _signal.setitimer(_signal.ITIMER_REAL, *timer)
@@ -73,7 +85,11 @@ class _Alarm:
         if self.since == math.inf:
             self.release()  # it is the program that runs
             return
-        waited = time.monotonic() - self.since
+        now = time.monotonic()
+        if now - self._held_at < SECONDS and callable(self._handler):
+            self.waiting.append(_signal.SIGALRM)  # from elsewhere: no timer of ours has run out
+            return
+        waited = now - self.since
         if waited < SECONDS:
             return
         used = time.thread_time()
@@ -89,15 +105,25 @@ class _Alarm:
         """
         if threads() or self.seen or self._timer[0] or self._handler is not _signal.SIG_DFL:
             self.release()
+        elif self.waiting:
+            self._ring_waiting()
 
     def release(self) -> None:
-        """Give the program its own handler and timer back."""
-        if not self.held:
-            return
+        """Give the program its own handler and timer back, and have the signals come that waited."""
+        if self.held:
+            self._give_back()
+        if self.waiting:
+            self._ring_waiting()
+
+    def _ring_waiting(self) -> None:
+        while self.waiting:
+            ring(self.waiting.pop())
+
+    def _give_back(self) -> None:
         self.held = False
         _signal.setitimer(_signal.ITIMER_REAL, 0)
         if self._handler is not None:
-            _signal.signal(_signal.SIGALRM, self._handler)
+            _set(_signal.SIGALRM, self._handler)
         left, interval = self._timer
         if left:
             _signal.setitimer(_signal.ITIMER_REAL, max(left - (time.monotonic() - self._held_at), 1e-6), interval)

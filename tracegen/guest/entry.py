@@ -12,7 +12,7 @@ import threading
 from types import ModuleType
 from typing import Any, Callable, Dict, Optional, Type
 
-from . import guard, rivals
+from . import guard, handlers, rivals
 from .codes import CodeTable
 from .expression_events import ExpressionRecorder
 from .family import Family
@@ -183,6 +183,7 @@ def run(payload: bytes, channel: Any) -> None:
     What goes wrong in the recorder itself is told to the host as ``recorder_error``.
     """
     rivals.watch()
+    handlers.watch()
     job = Job(json.loads(payload.decode("utf-8", "surrogatepass")), channel)
     try:
         if "members" in job.payload:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import FrameType, ModuleType
 from typing import Any, Dict, Tuple
 
+from .interrupts import works
 from .recorder import Recorder
 from .sites import SITE_CODE, Site
 from .wire import encode, quoted
@@ -17,6 +18,7 @@ class ExpressionRecorder(Recorder):
         super().__init__(*arguments)
         self._numbers: Dict[int, Tuple[int, Site]] = {}
 
+    @works
     def enter(self, frame: FrameType, kind: str, arg: Any) -> Any:
         """Take an expression's value; else as for every recorder."""
         if frame.f_code is not SITE_CODE:

@@ -14,6 +14,7 @@ from .alarm import alarm
 from .callees import Unknown, trusted
 from .codes import UNBOUND, CodeInfo
 from .growth import growth
+from .interrupts import works
 from .nodes import SNAPSHOTS, Bare, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .snapshots import immutable, take
@@ -95,6 +96,7 @@ class FrameState:
         self.unwinding = False
         """Whether the last event was an exception of the program's."""
 
+    @works
     def receive(self, frame: FrameType, kind: str, arg: Any) -> None:
         """Receive one event from the interpreter, which keeps a trace function that returns nothing."""
         recorder = self.recorder

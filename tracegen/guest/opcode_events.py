@@ -8,6 +8,7 @@ from types import CodeType, FrameType
 from typing import Any, List, Optional, Set, Type
 
 from .frame_state import FrameState
+from .interrupts import works
 from .recorder import Recorder
 from .sources import SourceFile
 from .stillness import STILL
@@ -26,6 +27,7 @@ class OpcodeState(FrameState):
         self.armed = sys.version_info < (3, 13)
         """Whether to ask no more: 3.13 hears the wish at a code's first line, not when its first frame is entered."""
 
+    @works
     def receive(self, frame: FrameType, kind: str, arg: Any) -> None:
         """Take an instruction; else as for every frame."""
         if kind != "opcode":

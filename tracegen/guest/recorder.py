@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, 
 from .alarm import alarm
 from .codes import CodeTable
 from .frame_state import FrameState, Sharing, state_of
-from .interrupts import of_handler
+from .interrupts import of_handler, works
 from .stillness import CALLS, FINAL
 from .values import ValueRenderer
 from .wire import WireWriter
@@ -107,6 +107,7 @@ class Recorder:
         self._interrupted = False
         """A signal handler of the program raised while an event was at hand, at which CPython drops it too."""
 
+    @works
     def start(self) -> None:
         """Begin with the next Python call, in this thread and those that it starts."""
         self._deadline = time.monotonic() + self._seconds
@@ -116,6 +117,7 @@ class Recorder:
         sys.settrace(self.enter)
         self.active = True
 
+    @works
     def stop(self) -> None:
         """End, and write what is pending. If the program took the trace function away, say so."""
         still = sys.gettrace()
@@ -153,6 +155,7 @@ class Recorder:
                 self.wire.line("X", "tracer_removed", *self._taken.pop(number), "sys.settrace", 1)
                 self._gone.add(number)
 
+    @works
     def enter(self, frame: FrameType, kind: str, arg: Any) -> Any:
         """The global trace function: a frame is entered, or a suspended one resumed."""
         if not self.active:

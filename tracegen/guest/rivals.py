@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 from typing import Any, List, Tuple
 
+from .interrupts import works
 from .recorder import Recorder
 
 recording: List[Recorder] = []
 """The recorder that is at work, if there is one."""
 
 
+@works
 def _hear(event: str, arguments: Tuple[Any, ...]) -> None:
     if event == "sys.settrace":
         for recorder in recording:

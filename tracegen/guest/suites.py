@@ -18,7 +18,7 @@ import random
 import sys
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from . import rivals
+from . import handlers, rivals
 from .codes import CodeTable
 from .entropy import seed_entropy
 from .entry import GRACE
@@ -168,6 +168,7 @@ class Suite:
         self.wire.line("H", WIRE_VERSION, RECORDER_VERSION, platform.python_version(), regions())
         self.wire.silence_forks()
         rivals.watch()
+        handlers.watch()
         pytest = importlib.import_module("pytest")
         for name in _WRAPPERS:
             pytest.hookimpl(hookwrapper=True, trylast=True)(getattr(Plugin, name))

@@ -8,6 +8,7 @@ import sys
 import warnings
 from typing import Any, Dict, List, Tuple, cast
 
+from . import handlers
 from .entropy import seed_entropy
 
 
@@ -28,7 +29,8 @@ class Surroundings:
         self.warnings = list(self.filters)
 
     def restore(self) -> None:
-        """Put the state back, and ``random`` (numpy's too, if it is loaded) and the entropy to the job's seed."""
+        """Put the state back, signals too; ``random`` (numpy's too, if loaded) and the entropy to the job's seed."""
+        handlers.put_back()
         os.chdir(self.folder)
         if dict(os.environ) != self.environment:
             os.environ.clear()
