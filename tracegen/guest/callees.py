@@ -10,7 +10,7 @@ import dis
 import re
 import sys
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
-from typing import Any, Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from .guard import HEAP_TYPE, find_in, instance_dict
 from .nodes import BOUND_IN_C
@@ -317,14 +317,22 @@ def _trusts(kind: type, name: str, iterating: bool) -> bool:
 def _plain(kind: type, iterating: bool) -> bool:
     """Whether making an object of the class runs nothing in C but the own of ``object``, exceptions and containers."""
     made, begun = find_in(kind, "__new__"), find_in(kind, "__init__")
-    bases = _PLAIN + _CONTAINERS if iterating else _PLAIN
-    if type(begun) is not FunctionType and not any(begun is each.__dict__.get("__init__") for each in bases):
+    if type(begun) is not FunctionType and not (id(begun) in _PLAIN or (iterating and id(begun) in _CONTAINERS)):
         return False
-    return any(made is each.__dict__.get("__new__") for each in bases)
+    return id(made) in _PLAIN or (iterating and id(made) in _CONTAINERS)
 
 
-_PLAIN = [object, *[each for each in vars(builtins).values() if type(each) is type and issubclass(each, BaseException)]]
-_CONTAINERS = [list, tuple, dict, set, frozenset]
+def _makers(kinds: Iterable[type]) -> FrozenSet[int]:
+    return frozenset(
+        id(kind.__dict__[name]) for kind in kinds for name in ("__new__", "__init__") if name in kind.__dict__
+    )
+
+
+_EXCEPTIONS = [each for each in vars(builtins).values() if type(each) is type and issubclass(each, BaseException)]
+_COLLECTIONS = (list, tuple, dict, set, frozenset)
+# By id: their ``__eq__`` may be anybody's.
+_PLAIN = _makers([object, *_EXCEPTIONS])
+_CONTAINERS = _makers(_COLLECTIONS)
 _READABLE = frozenset(map(id, (dict, list, tuple, str, bytes, range, re.Match, type(None), int, float, bool)))
 _READERS = tuple(kind.__dict__["__getitem__"] for kind in (list, tuple, str, bytes))
 _NO_NAMES: FrozenSet[str] = frozenset()
@@ -345,4 +353,4 @@ _BUILTINS = frozenset(
 )
 _ITERATING_BUILTINS = frozenset("min max sum any all sorted next iter".split())
 _TYPES = frozenset(map(id, (int, str, float, bool, bytes, complex, range, slice, object, type, super, reversed)))
-_ITERATING_TYPES = frozenset(map(id, (*_CONTAINERS, enumerate, zip)))
+_ITERATING_TYPES = frozenset(map(id, (*_COLLECTIONS, enumerate, zip)))

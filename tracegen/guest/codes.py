@@ -31,17 +31,33 @@ _IMPLICIT = frozenset(
 _ENTRIES = 4
 
 
+class _Keys(Dict[str, str]):
+    """Names as JSON, with their colon."""
+
+    def __missing__(self, name: str) -> str:
+        return quoted(name) + ":"
+
+
+class _Lines(Dict[Optional[int], str]):
+    """Line numbers as text; from 3.11 on a module's frame is entered on line 0."""
+
+    def __missing__(self, line: Optional[int]) -> str:
+        text = self[line] = str(line or 1)
+        return text
+
+
 class CodeInfo:
     """What the event loop needs of one recorded code object; kept by its file from one input to the next."""
 
     __slots__ = (
         "_callees",
-        "_keys",
         "_ops",
         "cleans_up",
         "code",
         "generator",
         "index",
+        "keys",
+        "lines",
         "loud",
         "module",
         "names",
@@ -76,7 +92,8 @@ class CodeInfo:
         self.cleans_up = cleans_up(code)
         self._callees: Optional[Dict[Optional[int], Optional[Tuple[Callee, ...]]]] = None
         self._ops = code.co_code  # a copy at every access from 3.11 on
-        self._keys: Dict[str, str] = {name: quoted(name) + ":" for name in self.names or ()}
+        self.keys: Dict[str, str] = _Keys({name: quoted(name) + ":" for name in self.names or ()})
+        self.lines: Dict[Optional[int], str] = _Lines()
 
     def read(self) -> None:
         """Find the still lines: takes as long as some events, which few codes have."""
@@ -94,10 +111,6 @@ class CodeInfo:
         if self._callees is None:
             self._callees = callees(self.code)
         return self._callees.get(line)
-
-    def key(self, name: str) -> str:
-        """Return a name as JSON, with its colon."""
-        return self._keys.get(name) or quoted(name) + ":"
 
     def is_return(self, frame: FrameType) -> bool:
         """Whether a ``return`` event is one, and not an exception that leaves the frame."""

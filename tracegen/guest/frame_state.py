@@ -184,14 +184,15 @@ class FrameState:
             except (KeyError, RuntimeError):  # names that the code does not have; a dict that another thread fills
                 now = info.visible(frame).items()
                 changed = [pair for pair in now if not self._known(*pair)]
-        line = frame.f_lineno  # from 3.11 on a module's frame is entered on line 0
-        row = f"{row}{line or 1}"
+        line = frame.f_lineno
+        at = info.lines[line]
         found, deleted = _NO_LOOKS, _NO_NAMES
         if changed or (now is not _NOTHING and len(now) != len(self.texts)):
             text, found, deleted = self.changes(changed, now)
-            row += _tail(text, deleted, value) if deleted or value is not None or not text else f",{{{text}}}]\n"
+            plain = text and not deleted and value is None
+            row = f"{row}{at},{{{text}}}]\n" if plain else f"{row}{at}{_tail(text, deleted, value)}"
         else:
-            row += "]\n" if value is None else f",{{}},[],{quoted(value)}]\n"
+            row = f"{row}{at}]\n" if value is None else f"{row}{at},{{}},[],{quoted(value)}]\n"
         if recorder.elision:
             recorder.flush_elision()
         data = row.encode()  # all ASCII
@@ -218,14 +219,13 @@ class FrameState:
     def _keep(self, looks: Looks) -> None:
         """Keep what names look like now; ask about calls from now on if that is sooner done than comparing."""
         recorder, texts, marks = self.recorder, self.texts, self.marks
+        loud = recorder.loud | recorder.renderer.loud
         for name, text, mark in looks:
             marks[name] = mark
             texts[name] = text
-        recorder.loud |= recorder.renderer.loud
-        if recorder.loud & CALLS:
-            for _, text, mark in looks:
-                if (len(text) > _LONG or type(mark) is Own) and not _flat(mark):
-                    recorder.loud &= ~CALLS
+            if (len(text) > _LONG or type(mark) is Own) and not _flat(mark):
+                loud &= ~CALLS
+        recorder.loud = loud
 
     def still(self, frame: Any) -> bool:
         """Whether nothing has changed since the frame's last event but what its names are bound to."""
@@ -306,12 +306,15 @@ class FrameState:
             kind = type(value)
             if kind is int and -_SMALL < value < _SMALL:
                 text, mark, middle = repr(value), value, None
-            else:
+            elif old is not None and len(old) > SHORTEST_PATCHED:
                 text, mark, middle = self._look(value, self.marks.get(name, NEW), old)
+            else:
+                text, mark = self.look(value, self.marks.get(name, NEW))
+                middle = None
             looks.append((name, text, mark))
             if old == text:
                 continue
-            row += ("," if row else "") + info.key(name)
+            row += "," + info.keys[name] if row else info.keys[name]
             if old is None:
                 fresh += 1
                 row += quoted(text)
@@ -325,17 +328,16 @@ class FrameState:
             deleted = tuple([name for name in texts if name not in bound])
         return row, looks, deleted
 
-    def _look(self, value: Any, before: Any, old: Optional[str]) -> Tuple[str, Any, Optional[str]]:
+    def _look(self, value: Any, before: Any, old: str) -> Tuple[str, Any, Optional[str]]:
         """Return a value's text, what to know it by, and how the text follows from the ``old`` one if that is known."""
-        if old is not None and len(old) > SHORTEST_PATCHED:
-            if type(before) is Items:
-                spliced = splice(before, old, value, self.recorder.renderer)
-                if spliced is not None:
-                    return spliced.text, spliced.snapshot, f"[{spliced.start},{spliced.end},{quoted(spliced.middle)}]"
-            elif type(before) is str and type(value) is str:
-                grown = growth(before, old, value, self.recorder.renderer.characters)
-                if grown is not None:
-                    return grown.text, value, f"[{grown.start},{grown.end},{quoted(grown.middle)}]"
+        if type(before) is Items:
+            spliced = splice(before, old, value, self.recorder.renderer)
+            if spliced is not None:
+                return spliced.text, spliced.snapshot, f"[{spliced.start},{spliced.end},{quoted(spliced.middle)}]"
+        elif type(before) is str and type(value) is str:
+            grown = growth(before, old, value, self.recorder.renderer.characters)
+            if grown is not None:
+                return grown.text, value, f"[{grown.start},{grown.end},{quoted(grown.middle)}]"
         text, mark = self.look(value, before)
         return text, mark, None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from itertools import chain
+from itertools import chain, repeat
 from operator import is_
 from types import GeneratorType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, cast
@@ -26,9 +26,7 @@ class _Discard:
 
     encoding = "utf-8"
     errors = "strict"
-
-    def __init__(self) -> None:
-        self.used = False
+    used = False
 
     def write(self, text: str) -> int:
         self.used = True
@@ -53,10 +51,14 @@ HEAP_TYPE = 1 << 9
 """``Py_TPFLAGS_HEAPTYPE``: of a class that was made at run time."""
 
 
+_mro_of: Any = type.__dict__["__mro__"].__get__
+_dict_of: Any = type.__dict__["__dict__"].__get__
+
+
 def find_in(kind: type, name: str) -> Any:
     """Return the attribute that the type's MRO gives, without running its metaclass; it must be there."""
-    for base in type.__dict__["__mro__"].__get__(kind):
-        namespace = type.__dict__["__dict__"].__get__(base)
+    for base in _mro_of(kind):
+        namespace = _dict_of(base)
         if name in namespace:
             return namespace[name]
     raise AttributeError(name)
@@ -64,7 +66,7 @@ def find_in(kind: type, name: str) -> Any:
 
 def full_name(kind: type) -> str:
     """Return the module and qualified name of a class without running its metaclass."""
-    module = type.__dict__["__dict__"].__get__(kind).get("__module__")
+    module = _dict_of(kind).get("__module__")
     name = type.__dict__["__qualname__"].__get__(kind)
     return "%s.%s" % (module, name) if type(module) is str else str(name)
 
@@ -97,6 +99,8 @@ def call(function: Callable[[Any], Any], value: Any, announced: bool = False) ->
     except BaseException as error:
         kind = type.__dict__["__name__"].__get__(type(error))
         return Called(None, "raised %s" % kind, sink.used)
+    if type(text) is str:
+        return Called(text, "", sink.used)
     if not isinstance(text, str):
         return Called(None, "returned no str", sink.used)
     return Called(str.__str__(text), "", sink.used)
@@ -115,7 +119,8 @@ class _Layout(NamedTuple):
     """Where a type's objects keep their attributes. Fixed when the class is made."""
 
     kind: type
-    slots: List[Tuple[str, Any]]
+    slots: Dict[str, Any]
+    """Their descriptors."""
     namespace: Optional[Any]
     """Descriptor of the real ``__dict__``."""
 
@@ -134,24 +139,22 @@ def _layout(kind: type) -> _Layout:
 def _find_layout(kind: type) -> _Layout:
     slots: Dict[str, Any] = {}
     namespace = None
-    for base in reversed(type.__dict__["__mro__"].__get__(kind)):
-        for name, member in list(type.__dict__["__dict__"].__get__(base).items()):
+    for base in reversed(_mro_of(kind)):
+        for name, member in list(_dict_of(base).items()):
             if type(member) is MemberDescriptorType and name not in ("__dict__", "__weakref__"):
                 slots[name] = member
             elif type(member) is GetSetDescriptorType and name == "__dict__" and kind is not type:
                 namespace = member
-    return _Layout(kind, list(slots.items()), namespace)
+    return _Layout(kind, slots, namespace)
 
 
 def attributes(value: Any) -> Dict[str, Any]:
     """Return an object's own attributes from ``__dict__`` and slots, without running any of its code."""
     layout = _layout(type(value))
     found: Dict[str, Any] = {}
-    for name, member in layout.slots:
-        try:
-            found[name] = member.__get__(value, layout.kind)
-        except AttributeError:  # an empty slot
-            continue
+    if layout.slots:
+        held = _held(layout.slots.values(), value)
+        found.update((name, item) for name, item in zip(layout.slots, held) if item is not _MISSING)
     namespace = instance_dict(value)
     if namespace is not None:
         found.update((name, item) for name, item in list(namespace.items()) if type(name) is str)
@@ -187,27 +190,29 @@ _ITERATORS = frozenset(
 )
 """Types of what reading uses up."""
 _TO_PUT_BACK = _ITERATORS | frozenset(map(id, (list, dict, set)))
-_NO_SLOTS: List[Tuple[Any, Any]] = []
 _NO_NAMES: Dict[str, Any] = {}
+_read: Any = MemberDescriptorType.__get__
 
 
 class Snapshot:
     """An object's attributes and the items of its built-in containers, one level deep, to be put back if changed."""
 
+    __slots__ = ("before", "held", "inner", "iterator", "members", "namespace", "value")
+
     def __init__(self, value: Any) -> None:
         self.value = value
         layout = _layout(type(value))
-        self.namespace = _namespace(value, layout)
-        self.before = _NO_NAMES if self.namespace is None else self.namespace.copy()
-        slots = layout.slots
-        self.slots = [(member, _slot(member, value)) for _, member in slots] if slots else _NO_SLOTS
+        self.namespace = namespace = _namespace(value, layout)
+        self.before = _NO_NAMES if namespace is None else namespace.copy()
+        self.members = layout.slots.values()
+        self.held: List[Any] = _held(self.members, value) if layout.slots else []
         self.inner: List[Tuple[Any, Any]] = []
         self.iterator = False
         """Whether an attribute is an iterator, which cannot be put back."""
-        held: Any = [*self.before.values(), *[item for _, item in self.slots]] if slots else self.before.values()
-        if _TO_PUT_BACK.isdisjoint(map(id, map(type, held))):
+        items: Any = [*self.before.values(), *self.held] if layout.slots else self.before.values()
+        if _TO_PUT_BACK.isdisjoint(map(id, map(type, items))):
             return
-        for item in held:
+        for item in items:
             kind = type(item)
             if kind is list or kind is dict or kind is set:
                 self.inner.append((item, item.copy()))
@@ -226,7 +231,13 @@ class Snapshot:
             changed = True
             self.namespace.clear()
             self.namespace.update(self.before)
-        for member, held in self.slots:
+        if self.held and not all(map(is_, self.held, _held(self.members, self.value))):
+            return self._restore_slots() or changed
+        return changed
+
+    def _restore_slots(self) -> bool:
+        changed = False
+        for member, held in zip(self.members, self.held):
             # A slot that was empty may be filled: so do classes that keep their text, pathlib's among them.
             if held is _MISSING or _slot(member, self.value) is held:
                 continue
@@ -236,6 +247,13 @@ class Snapshot:
                 continue
             changed = True
         return changed
+
+
+def _held(members: Any, value: Any) -> List[Any]:
+    try:
+        return list(map(_read, members, repeat(value)))
+    except AttributeError:  # an empty slot
+        return [_slot(member, value) for member in members]
 
 
 def _slot(member: Any, value: Any) -> Any:

@@ -15,6 +15,8 @@ except ImportError:  # an interpreter built without libffi
 
 SHORTEST = 48
 """Items from which this is faster than ``all(map(is_, ...))``."""
+_NEAR = 8
+"""Items that are sooner compared one by one."""
 _HEAD = 24
 """Bytes before the pointer to the items: reference count, type, size."""
 _POINTER = 8
@@ -28,8 +30,12 @@ def _prepare() -> Any:
     return compare
 
 
+_word: Any = None if ctypes is None else ctypes.c_size_t.from_address
+
+
 def _address(items: List[Any]) -> int:
-    return ctypes.c_size_t.from_address(id(items) + _HEAD).value
+    address: int = _word(id(items) + _HEAD).value
+    return address
 
 
 def _as_expected() -> bool:
@@ -63,14 +69,23 @@ def common_start(one: List[Any], other: List[Any], guess: int = 0) -> int:
     """Return how many objects two lists have in common at their starts; fastest if it is not far above ``guess``."""
     first, second = _address(one), _address(other)
     room = min(len(one), len(other))
-    low, high, step = 0, room, min(guess, room) or 1
+    low, high = 0, room
+    if 0 < guess <= room:
+        low, high = (guess, room) if _compare(first, second, guess * _POINTER) == 0 else (0, guess - 1)
+    if high == room:
+        near = min(room, low + _NEAR)
+        while low < near and one[low] is other[low]:
+            low += 1
+        if low < near:
+            return low
+    step = 4 * _NEAR
     while low < high:
         middle = min(high, low + step)
         at = low * _POINTER
         if _compare(first + at, second + at, (middle - low) * _POINTER) == 0:
             low = middle
-            # From the guess on in growing steps, then in ever smaller ones.
-            step = (high - low + 1) // 2 if high < room else 1 if low == guess else 4 * step
+            # In growing steps, then in ever smaller ones.
+            step = (high - low + 1) // 2 if high < room else 4 * step
         else:
             high = middle - 1
             step = (high - low + 1) // 2

@@ -231,7 +231,9 @@ def answer(renderer: ValueRenderer, value: Any) -> Answer:
     called = _asked(renderer, value)
     text = None
     if called.text is not None and not called.printed and len(called.text) <= _LONGEST_ANSWER:
-        text = clean(_without_addresses(renderer, called.text, value))
+        text = _without_addresses(renderer, called.text, value)
+        if not text.isascii():
+            text = clean(text)
     return Answer(value, called, text)
 
 
