@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from itertools import chain, repeat
+from itertools import repeat
 from operator import is_
 from types import GeneratorType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, cast
@@ -268,7 +268,7 @@ def _same(now: Any, before: Any) -> bool:
     if len(now) != len(before):
         return False
     if type(now) is dict:
-        return all(map(is_, chain(now, now.values()), chain(before, before.values())))
+        return all(map(is_, now, before)) and all(map(is_, now.values(), before.values()))
     if type(now) is set:
         return set(map(id, now)) == set(map(id, before))
     if len(now) >= memory.SHORTEST and memory.usable:

@@ -74,20 +74,27 @@ class Fields:
 
     __slots__ = ("_both", "_namespace_of", "_nested", "_owns", "height", "keys", "kind", "text", "values")
 
-    def __init__(self, kind: type, keys: List[Any], values: List[Any], text: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        kind: type,
+        keys: List[Any],
+        values: List[Any],
+        text: Optional[str] = None,
+        namespace_of: Optional[Callable[[Any, type], Any]] = None,
+    ) -> None:
         self.kind = kind
         self.keys = keys
         self.values = values
         self.text = text
         self.height = 0
-        self._both = keys + values
-        self._nested = [] if _is_flat(values) else [row for row in enumerate(values) if type(row[1]) in SNAPSHOTS]
+        self._both = both = keys + values
+        self._nested = [] if _is_flat(values) else [row for row in enumerate(both) if type(row[1]) in SNAPSHOTS]
         if len(self._nested) > 1:
             self._nested.sort(key=lambda row: type(row[1]) is Own)  # last what runs the program's code
-        self._owns = None if len(self._nested) < _MANY else Owns.of(values)
+        self._owns = None if len(self._nested) < _MANY else Owns.of(both)
         if self._owns is not None:
             self._nested = [row for row in self._nested if type(row[1]) is not Own]
-        self._namespace_of = None if kind is dict else _namespace_getter(kind)
+        self._namespace_of = None if kind is dict else namespace_of or _namespace_getter(kind)
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""
@@ -101,16 +108,14 @@ class Fields:
                 return False
         if len(namespace) != len(self.keys):
             return False
-        if not self._nested and self._owns is None:
-            return all(map(is_, self._both, chain(namespace, namespace.values())))
-        values = list(namespace.values())
+        both = [*namespace, *namespace.values()]
         for position, snapshot in self._nested:
-            if not snapshot.unchanged(values[position]):
+            if not snapshot.unchanged(both[position]):
                 return False
-            values[position] = snapshot
-        if self._owns is not None and not self._owns.replace(values):
+            both[position] = snapshot
+        if self._owns is not None and not self._owns.replace(both):
             return False
-        return all(map(is_, self._both, chain(namespace, values)))
+        return all(map(is_, self._both, both))
 
 
 class Pairs:

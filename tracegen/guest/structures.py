@@ -200,7 +200,7 @@ class _Walk:
             found = dict(zip(keys, texts))
             text = f"{shape.name}({', '.join([f'{name}={found[name]}' for name in shape.fields if name in found])})"
         self.left -= max(0, len(text) - size)
-        return text, Fields(kind, keys, marks, text)
+        return text, Fields(kind, keys, marks, text, shape.namespace_of)
 
 
 class Shape(NamedTuple):
