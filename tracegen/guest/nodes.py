@@ -6,6 +6,7 @@ by identity, never by ``==``: ``[1] == [True]``, and equality is the program's c
 
 from __future__ import annotations
 
+import _thread
 import re
 import types
 from itertools import chain
@@ -396,6 +397,12 @@ def _match_name(value: Any) -> Tuple[Any, ...]:
     return (repr(value),) if type(string) is str or type(string) is bytes else (None,)
 
 
+def _own_text(value: Any) -> Tuple[Any, ...]:
+    return (repr(value),)
+
+
+LOCK, REENTRANT_LOCK = type(_thread.allocate_lock()), type(_thread.RLock())
+"""Types in C, without a name everywhere, whose ``__repr__`` calls no other code."""
 BOUND_IN_C = type(re.compile("").match)
 """The type of methods that know their class, from 3.9 on; it has no name in ``types``."""
 
@@ -410,6 +417,8 @@ _NAMES: Dict[type, Callable[[Any], Tuple[Any, ...]]] = {
     re.Pattern: _pattern_name,
     re.Match: _match_name,
     BOUND_IN_C: _builtin_name,
+    LOCK: _own_text,
+    REENTRANT_LOCK: _own_text,
     types.GeneratorType: _own_name,
     types.CoroutineType: _own_name,
     types.AsyncGeneratorType: _own_name,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from . import builtins_text, digests, guard
 from .library_text import library_handler
-from .nodes import BOUND_IN_C
+from .nodes import BOUND_IN_C, LOCK, REENTRANT_LOCK
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
@@ -318,6 +318,8 @@ BY_TYPE = {
     re.Pattern: pattern_text,
     re.Match: match_text,
     BOUND_IN_C: plain_text,
+    LOCK: plain_text,
+    REENTRANT_LOCK: plain_text,
 }
 STRUCTURAL = (attribute_text, dataclass_text)
 """Handlers that read an object's own attributes and run none of its code."""
