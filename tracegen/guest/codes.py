@@ -195,16 +195,15 @@ class CodeTable:
         if file is None:
             return None
         code = frame.f_code
-        place = file.place(code)
-        for chunk in file.chunks(place) if not file.whole else ():
+        for chunk in file.chunks(file.place(code)) if not file.whole else ():
             if (file.path, chunk) not in self._chunks:
                 self._chunks[file.path, chunk] = None
                 self._wire.line("S", file.path, chunk.first_line, chunk.text)
         if file.lacks_sites(code):
-            self._wire.line("X", "no_expressions", self._wire.events - 1, 0, place.name, 1)
+            self._wire.line("X", "no_expressions", self._wire.events - 1, 0, file.place(code).name, 1)
         info = file.infos.get(id(code))
         if info is None:
-            info = file.infos[id(code)] = CodeInfo(code, _row(file, place.name, code), file.final)
+            info = file.infos[id(code)] = CodeInfo(code, _row(file, code), file.final)
         alarm.seen = alarm.seen or may_see(code)
         self._wire.put(info.row)
         info.index = self._count
@@ -212,6 +211,6 @@ class CodeTable:
         return info
 
 
-def _row(file: SourceFile, name: str, code: CodeType) -> bytes:
+def _row(file: SourceFile, code: CodeType) -> bytes:
     first = code.co_firstlineno
-    return encode("C", file.path, name, first, file.def_line(first), flags(code))
+    return encode("C", file.path, file.place(code).name, first, file.def_line(first), flags(code))

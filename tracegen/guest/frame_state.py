@@ -270,22 +270,23 @@ class FrameState:
     def _bound(self, frame: FrameType, marks: int, names: Tuple[str, ...]) -> Optional[List[Tuple[str, Any]]]:
         """Return which of the names that a still line can have bound have changed; ``None`` to look at everything."""
         changed = []
-        final = self.recorder.loud & FINAL or self.recorder.waiting
+        recorder, known = self.recorder, self.marks
+        final = recorder.loud & FINAL or recorder.waiting
         found = frame.f_locals
         for name in names:
-            if final:
-                mark = self.marks.get(name)
-                if mark is NEW or type(mark) in SNAPSHOTS:
-                    self.recorder.epoch += 1
-                    return None
+            mark = known.get(name, NEW)
+            seen = type(mark) in SNAPSHOTS
+            if final and (seen or mark is NEW):
+                recorder.epoch += 1
+                return None
             try:
                 item = found[name]
             except KeyError:
                 return None
             if marks & IN_PLACE and not immutable(item):
-                self.recorder.epoch += 1
+                recorder.epoch += 1
                 return None
-            if not self._known(name, item):
+            if mark is not item and not (seen and mark.unchanged(item)):
                 changed.append((name, item))
         return changed
 

@@ -48,13 +48,21 @@ def _unlimited(limit: Optional[float]) -> float:
     return math.inf if limit is None else limit
 
 
-class _Thread(threading.local):
-    """A thread's number and its stack of recorded frames. Not keyed by ident: idents are used again."""
+class _Lane:
+    """A thread's number, once it has one, and its stack of recorded frames."""
 
-    number = -1
+    __slots__ = ("number", "stack")
 
     def __init__(self) -> None:
+        self.number = -1
         self.stack: List[int] = []
+
+
+class _Thread(threading.local):
+    """Whose lane this is. Not keyed by ident: idents are used again."""
+
+    def __init__(self) -> None:
+        self.lane = _Lane()
 
 
 class Recorder:
@@ -116,7 +124,7 @@ class Recorder:
     def start(self) -> None:
         """Begin with the next Python call, in this thread and those that it starts."""
         self._deadline = time.monotonic() + self._seconds
-        self._number()
+        self._number(self._thread.lane)
         self._outer = sys.gettrace()
         threading.settrace(self.enter)
         sys.settrace(self.enter)
@@ -147,12 +155,13 @@ class Recorder:
 
         Whether it did is known when the thread sets one again: then the old one is not ours.
         """
-        number = self._thread.number
+        lane = self._thread.lane
+        number = lane.number
         if not self.active or number < 0:
             return
         with self._lock:
             if sys.gettrace() == self.enter:
-                stack = self._thread.stack
+                stack = lane.stack
                 self._taken[number] = self.wire.events - 1, stack[-1] if stack else 0
                 self._gone.discard(number)
             elif number in self._taken:
@@ -191,8 +200,8 @@ class Recorder:
         caller = None if self.loud & (CALLS | FINAL) or self.waiting else self._still_caller(frame)
         if caller is None:
             self.epoch += 1
-        thread = self._thread
-        stack = thread.stack
+        lane = self._thread.lane
+        stack = lane.stack
         known = state_of(frame.f_trace) if info.generator else None
         if known is not None and known.recorder is self:
             known.write(frame, f'["s",{known.uid},')
@@ -203,7 +212,7 @@ class Recorder:
             return known.receive
         uid = self._frames + 1
         state = self.frame_class(self, uid, info, stack)
-        number = thread.number if thread.number >= 0 else self._number()
+        number = lane.number if lane.number >= 0 else self._number(lane)
         parent = stack[-1] if stack else 0
         self.sharing = None if caller is None else Sharing(caller, cast(FrameType, frame.f_back))
         try:
@@ -267,11 +276,11 @@ class Recorder:
         self.active = False
         alarm.release()
 
-    def _number(self) -> int:
-        if self._thread.number < 0:
-            self._thread.number = self._threads
+    def _number(self, lane: _Lane) -> int:
+        if lane.number < 0:
+            lane.number = self._threads
             self._threads += 1
-        return self._thread.number
+        return lane.number
 
     def _skip(self, frame: FrameType) -> None:
         """Note a call that is not recorded, if a recorded frame made it; repeats are counted."""
