@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NEW = object()
 """Mark of a name without a value, and of a value that only rendering knows."""
-_LONG = 500
+_LONG = 250
 """Characters from which it takes longer to compare a value than to know whether a call can have changed it."""
 _SMALL = 1 << 2000  # 640 digits, the lowest limit that a program can set
 _NOTHING: List[Tuple[str, Any]] = []
