@@ -7,7 +7,7 @@ import time
 from itertools import repeat
 from operator import is_
 from types import GeneratorType, GetSetDescriptorType, MemberDescriptorType
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Type
 
 from . import memory
 from .alarm import TimeUp, alarm
@@ -19,6 +19,9 @@ class Called(NamedTuple):
     text: Optional[str]
     fault: str
     printed: bool
+
+
+_called: Callable[[Type[Called], Tuple[str, str, bool]], Called] = tuple.__new__  # half the time of calling the class
 
 
 class _Discard:
@@ -100,7 +103,7 @@ def call(function: Callable[[Any], Any], value: Any, announced: bool = False) ->
         kind = type.__dict__["__name__"].__get__(type(error))
         return Called(None, "raised %s" % kind, sink.used)
     if type(text) is str:
-        return Called(text, "", sink.used)
+        return _called(Called, (text, "", sink.used))
     if not isinstance(text, str):
         return Called(None, "returned no str", sink.used)
     return Called(str.__str__(text), "", sink.used)
@@ -115,14 +118,18 @@ def _announced(function: Callable[[Any], Any], value: Any) -> Called:
     return called
 
 
-class _Layout(NamedTuple):
+class _Layout:
     """Where a type's objects keep their attributes. Fixed when the class is made."""
 
-    kind: type
-    slots: Dict[str, Any]
-    """Their descriptors."""
-    namespace: Optional[Any]
-    """Descriptor of the real ``__dict__``."""
+    __slots__ = ("kind", "members", "namespace_of", "slots")
+
+    def __init__(self, kind: type, slots: Dict[str, Any], namespace: Any) -> None:
+        self.kind = kind
+        self.slots = tuple(slots)
+        self.members = tuple(slots.values())
+        """The slots' descriptors."""
+        self.namespace_of: Optional[Callable[[Any, type], Any]] = None if namespace is None else namespace.__get__
+        """Reads the real ``__dict__``."""
 
 
 _layouts: Dict[int, _Layout] = {}
@@ -153,7 +160,7 @@ def attributes(value: Any) -> Dict[str, Any]:
     layout = _layout(type(value))
     found: Dict[str, Any] = {}
     if layout.slots:
-        held = _held(layout.slots.values(), value)
+        held = _held(layout.members, value)
         found.update((name, item) for name, item in zip(layout.slots, held) if item is not _MISSING)
     namespace = instance_dict(value)
     if namespace is not None:
@@ -168,19 +175,14 @@ def has_slots(kind: type) -> bool:
 
 def namespace_getter(kind: type) -> Optional[Callable[[Any, type], Any]]:
     """Return what reads the real ``__dict__`` of a type's objects, called with the object and its type."""
-    namespace = _layout(kind).namespace
-    return None if namespace is None else cast(Callable[[Any, type], Any], namespace.__get__)
+    return _layout(kind).namespace_of
 
 
 def instance_dict(value: Any) -> Optional[Dict[str, Any]]:
     """Return the real ``__dict__`` of an object, past any property or ``__getattribute__`` of its class."""
-    return _namespace(value, _layout(type(value)))
-
-
-def _namespace(value: Any, layout: _Layout) -> Optional[Dict[str, Any]]:
-    if layout.namespace is None:
-        return None
-    namespace = layout.namespace.__get__(value, layout.kind)
+    kind = type(value)
+    namespace_of = _layout(kind).namespace_of
+    namespace = None if namespace_of is None else namespace_of(value, kind)
     return namespace if type(namespace) is dict else None
 
 
@@ -191,6 +193,8 @@ _ITERATORS = frozenset(
 """Types of what reading uses up."""
 _TO_PUT_BACK = _ITERATORS | frozenset(map(id, (list, dict, set)))
 _NO_NAMES: Dict[str, Any] = {}
+_NOTHING: List[Any] = []
+_NO_PAIRS: List[Tuple[Any, Any]] = []
 _read: Any = MemberDescriptorType.__get__
 
 
@@ -201,17 +205,30 @@ class Snapshot:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        layout = _layout(type(value))
-        self.namespace = namespace = _namespace(value, layout)
-        self.before = _NO_NAMES if namespace is None else namespace.copy()
-        self.members = layout.slots.values()
-        self.held: List[Any] = _held(self.members, value) if layout.slots else []
-        self.inner: List[Tuple[Any, Any]] = []
+        kind = type(value)
+        layout = _layouts.get(id(kind))
+        if layout is None or layout.kind is not kind:
+            layout = _layout(kind)
+        namespace_of = layout.namespace_of
+        namespace = None if namespace_of is None else namespace_of(value, kind)
+        items: Any
+        if type(namespace) is dict:
+            self.namespace: Optional[Dict[str, Any]] = namespace
+            self.before = namespace.copy()
+            items = self.before.values()
+        else:
+            self.namespace, self.before = None, _NO_NAMES
+            items = ()
+        self.members = members = layout.members
+        self.held = _held(members, value) if members else _NOTHING
+        if members:
+            items = [*items, *self.held]
+        self.inner: List[Tuple[Any, Any]] = _NO_PAIRS
         self.iterator = False
         """Whether an attribute is an iterator, which cannot be put back."""
-        items: Any = [*self.before.values(), *self.held] if layout.slots else self.before.values()
         if _TO_PUT_BACK.isdisjoint(map(id, map(type, items))):
             return
+        self.inner = []
         for item in items:
             kind = type(item)
             if kind is list or kind is dict or kind is set:
@@ -227,12 +244,21 @@ class Snapshot:
                 changed = True
                 item.clear()
                 item.extend(copy) if type(item) is list else item.update(copy)
-        if self.namespace is not None and not _same(self.namespace, self.before):
+        namespace, before = self.namespace, self.before
+        if namespace is not None and not (
+            len(namespace) == len(before)
+            and all(map(is_, namespace.values(), before.values()))
+            and all(map(is_, namespace, before))
+        ):
             changed = True
-            self.namespace.clear()
-            self.namespace.update(self.before)
-        if self.held and not all(map(is_, self.held, _held(self.members, self.value))):
-            return self._restore_slots() or changed
+            namespace.clear()
+            namespace.update(before)
+        if self.held:
+            try:
+                same = all(map(is_, self.held, map(_read, self.members, repeat(self.value))))
+            except AttributeError:  # an empty slot
+                same = False
+            return (not same and self._restore_slots()) or changed
         return changed
 
     def _restore_slots(self) -> bool:

@@ -228,25 +228,20 @@ class Answer:
 
 def answer(renderer: ValueRenderer, value: Any) -> Answer:
     """Ask an object's own ``__repr__`` under guard."""
-    called = _asked(renderer, value)
-    text = None
-    if called.text is not None and not called.printed and len(called.text) <= _LONGEST_ANSWER:
-        text = _without_addresses(renderer, called.text, value)
-        if not text.isascii():
-            text = clean(text)
-    return Answer(value, called, text)
-
-
-def _asked(renderer: ValueRenderer, value: Any) -> guard.Called:
-    kind = type(value)
     snapshot = guard.Snapshot(value)
     if snapshot.iterator:  # reading it would use it up, which the program would notice
-        return guard.Called(None, "not called: holds an iterator", False)
+        return Answer(value, guard.Called(None, "not called: holds an iterator", False), None)
     called = guard.call(repr, value)
     fault = "mutated" if snapshot.restore() else called.fault
-    if fault in ("mutated", "timed out"):
-        renderer.unsafe[id(kind)] = (kind, fault)
-    return called._replace(text=None, fault=fault) if fault else called
+    if fault or called.text is None:
+        if fault in ("mutated", "timed out"):
+            renderer.unsafe[id(type(value))] = (type(value), fault)
+        return Answer(value, called._replace(text=None, fault=fault), None)
+    text = called.text
+    if called.printed or len(text) > _LONGEST_ANSWER:
+        return Answer(value, called, None)
+    text = _without_addresses(renderer, text, value)
+    return Answer(value, called, text if text.isascii() else clean(text))
 
 
 def _without_addresses(renderer: ValueRenderer, text: str, value: Any) -> str:
