@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nested_values import VALUES, Thing, containers, mutate
+from nested_values import VALUES, Empty, Fields, Numbers, Pair, Slotted, Thing, containers, mutate
 
 from tracegen.guest import digests, growth, memory, nodes, snapshots, splices, structures
 from tracegen.guest.values import ValueRenderer
@@ -94,6 +94,16 @@ def test_what_was_seen_before_is_known_without_a_walk() -> None:
 def test_the_usual_structures_need_no_renderer() -> None:
     renderer = ValueRenderer()
     usual: list[Any] = [[1, "a"], {"k": [1]}, [{"a": (1, [2])}], Point([1], 2), Thing(x=[1]), ([],), {}, []]
+    usual += [
+        Slotted([1]),
+        Empty(),
+        Fields(1, [2]),
+        Pair((1,)),
+        Pair(),
+        Numbers(["a", [1]]),
+        ValueError("a", [1]),
+        KeyError(),
+    ]
     for value in usual:
         found = structures.look(value, None, renderer)
         assert found is not None

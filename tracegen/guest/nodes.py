@@ -95,7 +95,7 @@ class Fields:
         self._owns = None if len(self._nested) < _MANY else Owns.of(both)
         if self._owns is not None:
             self._nested = [row for row in self._nested if type(row[1]) is not Own]
-        self._namespace_of = None if kind is dict else namespace_of or _namespace_getter(kind)
+        self._namespace_of = None if kind is dict else namespace_of or attributes_of(kind)
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""
@@ -139,7 +139,8 @@ def parts_of(value: Dict[Any, Any]) -> List[Any]:
     return list(chain.from_iterable(list(value.items())))
 
 
-def _namespace_getter(kind: type) -> Callable[[Any, type], Any]:
+def attributes_of(kind: type) -> Callable[[Any, type], Any]:
+    """Return what gives the attributes of a type's objects as a dict, called with the object and its type."""
     found = None if has_slots(kind) else namespace_getter(kind)
     return found or (lambda value, kind: attributes(value))
 
@@ -254,11 +255,15 @@ class Owns:
 class Wrapped:
     """A container of another type than list, tuple, dict or set: its exact type and what it shows."""
 
-    __slots__ = ("kind", "parts", "parts_of")
+    __slots__ = ("height", "kind", "parts", "parts_of", "text")
 
-    def __init__(self, kind: type, parts_of: Callable[[Any], List[Any]], parts: List[Any]) -> None:
+    def __init__(
+        self, kind: type, parts_of: Callable[[Any], List[Any]], parts: List[Any], text: Optional[str] = None
+    ) -> None:
         self.kind = kind
         self.parts_of = parts_of
+        self.text = text
+        self.height = 0
         self.parts = Items(list, parts)
         """Snapshot of the list that ``parts_of`` gives."""
 

@@ -68,7 +68,7 @@ def _key_and_value(items: Any) -> List[Any]:
     return list(chain.from_iterable(items))
 
 
-_PARTS: Dict[Any, Callable[[Any], List[Any]]] = {
+PARTS: Dict[Any, Callable[[Any], List[Any]]] = {
     builtins_text.list_text: lambda value: list(list.__iter__(value)),
     builtins_text.tuple_text: lambda value: list(tuple.__iter__(value)),
     builtins_text.dict_text: lambda value: _key_and_value(dict.items(value)),
@@ -122,7 +122,7 @@ class _Taker:
             return Bare(kind)
         if handler is class_text:
             return self._class(value, kind)
-        parts = _PARTS.get(handler)
+        parts = PARTS.get(handler)
         if parts is not None:
             return self._within(value, lambda value: self._wrapped(kind, parts, parts(value)))
         return self._own(value, kind)

@@ -6,12 +6,13 @@ cycle or a type that it does not know is met, it gives nothing, and those two ar
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from .guard import namespace_getter
-from .nodes import NAMED, Bare, Fields, Items, Named, Own, named
-from .snapshots import IMMUTABLE, immutable
-from .types_text import dataclass_text, name_of, shown_fields
+from . import builtins_text
+from .guard import find_in
+from .nodes import NAMED, Bare, Fields, Items, Named, Own, Wrapped, attributes_of, named
+from .snapshots import IMMUTABLE, PARTS, immutable
+from .types_text import dataclass_text, exception_text, name_of, named_tuple_text, shown_fields
 from .values import ValueRenderer
 
 LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
@@ -76,6 +77,8 @@ class _Walk:
         self.path.append(id(value))
         if type(shape) is Shape:
             found = self._object(value, kind, shape)
+        elif type(shape) is Sequence:
+            found = self._sequence(value, kind, shape)
         elif kind is dict:
             found = self._dict(value)
         else:
@@ -202,6 +205,46 @@ class _Walk:
         self.left -= max(0, len(text) - size)
         return text, Fields(kind, keys, marks, text, shape.namespace_of)
 
+    def _sequence(self, value: Any, kind: type, shape: Sequence) -> Look:
+        parts = shape.parts_of(value)
+        items = list(parts[0]) if shape.arguments else parts
+        if len(items) > self.renderer.items:
+            raise Unusual
+        texts, marks = self._looks(items)
+        text = shape.text_of(kind, texts)
+        self.left -= 2 * len(texts) + max(0, len(text) - sum(map(len, texts)))
+        if shape.arguments:
+            marks = parts if immutable(parts[0]) else [Items(tuple, marks)]
+        return text, Wrapped(kind, shape.parts_of, marks, text)
+
+
+class Sequence(NamedTuple):
+    """How a type's objects are shown by their items, or an exception's by its arguments."""
+
+    parts_of: Callable[[Any], List[Any]]
+    text_of: Callable[[type, List[str]], str]
+    arguments: bool
+
+
+def _tuple_of(kind: type, texts: List[str]) -> str:
+    return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
+
+
+def _named_tuple_of(kind: type, texts: List[str]) -> str:
+    fields = find_in(kind, "_fields")
+    if type(fields) is not tuple or len(fields) != len(texts) or not _all_text(list(fields)):
+        raise Unusual
+    return f"{type.__dict__['__name__'].__get__(kind)}({', '.join(map('%s=%s'.__mod__, zip(fields, texts)))})"
+
+
+_TEXTS: Dict[Any, Callable[[type, List[str]], str]] = {
+    builtins_text.list_text: lambda kind, texts: f"[{', '.join(texts)}]",
+    builtins_text.tuple_text: _tuple_of,
+    named_tuple_text: _named_tuple_of,
+    exception_text: lambda kind, texts: f"{type.__dict__['__name__'].__get__(kind)}({', '.join(texts)})",
+}
+"""By handler, what it writes of a subclass whose items have these texts."""
+
 
 class Shape(NamedTuple):
     """How a type's objects are shown by their attributes."""
@@ -212,27 +255,29 @@ class Shape(NamedTuple):
     namespace_of: Callable[[Any, type], Any]
 
 
-def shape_of(kind: type, renderer: ValueRenderer) -> Union[Shape, str, None]:
-    """Return the shape of a type whose objects show their ``__dict__`` and nothing else.
+def shape_of(kind: type, renderer: ValueRenderer) -> Union[Shape, Sequence, str, None]:
+    """Return the shape of a type whose objects show their attributes, or their items, and nothing else.
 
     ``OWN`` for one with its own ``__repr__``, ``SINGLE`` for one that shows no other values, ``None`` for any other.
     """
     shapes = renderer.shapes
     if id(kind) not in shapes:
         shapes[id(kind)] = _find_shape(kind, renderer)
-    found: Union[Shape, str, None] = shapes[id(kind)]
+    found: Union[Shape, Sequence, str, None] = shapes[id(kind)]
     return found
 
 
-def _find_shape(kind: type, renderer: ValueRenderer) -> Union[Shape, str, None]:
+def _find_shape(kind: type, renderer: ValueRenderer) -> Union[Shape, Sequence, str, None]:
     if renderer.asking(kind):
         return OWN
     if id(kind) in NAMED or id(kind) in IMMUTABLE or renderer.bare(kind):
         return SINGLE
-    namespace_of = namespace_getter(kind) if renderer.structural(kind) else None
-    if namespace_of is None:
+    handler = renderer.handler(kind)
+    if handler in _TEXTS:
+        return Sequence(PARTS[handler], _TEXTS[handler], handler is exception_text)
+    if not renderer.attributive(kind):
         return None
-    return Shape(name_of(kind), shown_fields(kind) if renderer.handler(kind) is dataclass_text else None, namespace_of)
+    return Shape(name_of(kind), shown_fields(kind) if handler is dataclass_text else None, attributes_of(kind))
 
 
 def _all_text(keys: List[Any]) -> bool:

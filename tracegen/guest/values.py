@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, FrozenSet, List, Optional, Tuple
 from . import digests
 from .alarm import alarm
 from .builtins_text import BUILTINS
-from .guard import full_name, has_slots
+from .guard import full_name
 from .stillness import loudness_of_type
 from .types_text import STRUCTURAL, Answer, answer, bare_text, clean, handler_for, name_of, own_repr_text, silent_text
 
@@ -92,10 +92,6 @@ class ValueRenderer:
             self._handlers[id(kind)] = known
             self.loud |= loudness_of_type(kind, own=known[1] is own_repr_text)
         return known[1]
-
-    def structural(self, kind: type) -> bool:
-        """Whether the type's values show their instance ``__dict__`` and nothing else."""
-        return self.handler(kind) in STRUCTURAL and not has_slots(kind)
 
     def attributive(self, kind: type) -> bool:
         """Whether the type's values are shown by their attributes, wherever they keep them."""
