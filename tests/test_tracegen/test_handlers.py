@@ -127,6 +127,8 @@ def test_handlers_that_were_there_wait_too_and_are_left_as_they_were() -> None:
         return type(handlers._get(signal.SIGUSR1)), type(handlers._get(signal.SIGINT)), signal.getsignal(signal.SIGINT)
 
     with handlers.watched():
+        with handlers.watched():  # a call that is traced within another
+            pass
         assert inside() == (handlers.Handler, handlers.Handler, interrupt)
     assert signal.getsignal(signal.SIGUSR1) is told
     assert signal.getsignal(signal.SIGINT) is interrupt

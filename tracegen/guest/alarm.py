@@ -82,12 +82,14 @@ class _Alarm:
         self._timer = anew if anew[0] else timer
 
     def _ring(self, signum: int, frame: Any) -> None:
-        if self.since == math.inf:
+        now = time.monotonic()
+        foreign = now - self._held_at < SECONDS  # no timer of ours has run out
+        if foreign and callable(self._handler):
+            self.waiting.append(_signal.SIGALRM)
+        if not self.asking:
             self.release()  # it is the program that runs
             return
-        now = time.monotonic()
-        if now - self._held_at < SECONDS and callable(self._handler):
-            self.waiting.append(_signal.SIGALRM)  # from elsewhere: no timer of ours has run out
+        if foreign:
             return
         waited = now - self.since
         if waited < SECONDS:

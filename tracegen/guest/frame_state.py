@@ -173,14 +173,14 @@ class FrameState:
         elif self.epoch == recorder.epoch:
             changed = self._bound(frame, *still) if still[1] else _NOTHING
         if changed is None:
-            changed = _NOTHING
+            changed = []
             try:
                 now = frame.f_locals.items() if info.whole else info.visible(frame).items()
                 for name, item in now:
                     mark = marks[name]
                     if mark is item or (type(mark) in SNAPSHOTS and mark.unchanged(item)):
                         continue
-                    changed = [*changed, (name, item)]
+                    changed.append((name, item))
             except (KeyError, RuntimeError):  # names that the code does not have; a dict that another thread fills
                 now = info.visible(frame).items()
                 changed = [pair for pair in now if not self._known(*pair)]
@@ -189,8 +189,7 @@ class FrameState:
         found, deleted = _NO_LOOKS, _NO_NAMES
         if changed or (now is not _NOTHING and len(now) != len(self.texts)):
             text, found, deleted = self.changes(changed, now)
-            plain = text and not deleted and value is None
-            row = f"{row}{at},{{{text}}}]\n" if plain else f"{row}{at}{_tail(text, deleted, value)}"
+            row += at + (_tail(text, deleted, value) if deleted or value is not None or not text else f",{{{text}}}]\n")
         else:
             row = f"{row}{at}]\n" if value is None else f"{row}{at},{{}},[],{quoted(value)}]\n"
         if recorder.elision:

@@ -98,8 +98,11 @@ def unwatch() -> None:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Have handlers wait within; nothing in another thread than the main one, where no handler runs."""
-    if threading.current_thread() is not threading.main_thread():
+    """Have handlers wait within; nothing where they do already, nor in another thread than the main one.
+
+    Handlers run in the main thread alone.
+    """
+    if _signal.signal is _set_for_program or threading.current_thread() is not threading.main_thread():
         yield
         return
     watch()

@@ -206,14 +206,16 @@ class _Walk:
         return text, Fields(kind, keys, marks, text, shape.namespace_of)
 
     def _sequence(self, value: Any, kind: type, shape: Sequence) -> Look:
+        if shape.size_of is not None and shape.size_of(value) > self.renderer.items:  # before it is copied, as above
+            raise Unusual
         parts = shape.parts_of(value)
-        items = list(parts[0]) if shape.arguments else parts
+        items = parts if shape.size_of is not None else list(parts[0])
         if len(items) > self.renderer.items:
             raise Unusual
         texts, marks = self._looks(items)
         text = shape.text_of(kind, texts)
         self.left -= 2 * len(texts) + max(0, len(text) - sum(map(len, texts)))
-        if shape.arguments:
+        if shape.size_of is None:
             marks = parts if immutable(parts[0]) else [Items(tuple, marks)]
         return text, Wrapped(kind, shape.parts_of, marks, text)
 
@@ -223,7 +225,8 @@ class Sequence(NamedTuple):
 
     parts_of: Callable[[Any], List[Any]]
     text_of: Callable[[type, List[str]], str]
-    arguments: bool
+    size_of: Optional[Callable[[Any], int]]
+    """``None`` of exceptions."""
 
 
 def _tuple_of(kind: type, texts: List[str]) -> str:
@@ -237,13 +240,21 @@ def _named_tuple_of(kind: type, texts: List[str]) -> str:
     return f"{type.__dict__['__name__'].__get__(kind)}({', '.join(map('%s=%s'.__mod__, zip(fields, texts)))})"
 
 
-_TEXTS: Dict[Any, Callable[[type, List[str]], str]] = {
-    builtins_text.list_text: lambda kind, texts: f"[{', '.join(texts)}]",
-    builtins_text.tuple_text: _tuple_of,
-    named_tuple_text: _named_tuple_of,
-    exception_text: lambda kind, texts: f"{type.__dict__['__name__'].__get__(kind)}({', '.join(texts)})",
+def _list_of(kind: type, texts: List[str]) -> str:
+    return f"[{', '.join(texts)}]"
+
+
+def _exception_of(kind: type, texts: List[str]) -> str:
+    return f"{type.__dict__['__name__'].__get__(kind)}({', '.join(texts)})"
+
+
+_SEQUENCES: Dict[Any, Sequence] = {
+    builtins_text.list_text: Sequence(PARTS[builtins_text.list_text], _list_of, list.__len__),
+    builtins_text.tuple_text: Sequence(PARTS[builtins_text.tuple_text], _tuple_of, tuple.__len__),
+    named_tuple_text: Sequence(PARTS[named_tuple_text], _named_tuple_of, tuple.__len__),
+    exception_text: Sequence(PARTS[exception_text], _exception_of, None),
 }
-"""By handler, what it writes of a subclass whose items have these texts."""
+"""By handler, how it writes a subclass's items."""
 
 
 class Shape(NamedTuple):
@@ -273,8 +284,8 @@ def _find_shape(kind: type, renderer: ValueRenderer) -> Union[Shape, Sequence, s
     if id(kind) in NAMED or id(kind) in IMMUTABLE or renderer.bare(kind):
         return SINGLE
     handler = renderer.handler(kind)
-    if handler in _TEXTS:
-        return Sequence(PARTS[handler], _TEXTS[handler], handler is exception_text)
+    if handler in _SEQUENCES:
+        return _SEQUENCES[handler]
     if not renderer.attributive(kind):
         return None
     return Shape(name_of(kind), shown_fields(kind) if handler is dataclass_text else None, attributes_of(kind))
