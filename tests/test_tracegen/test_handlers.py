@@ -22,11 +22,12 @@ seen: list[Any] = []
 @pytest.fixture(autouse=True)
 def default() -> Iterator[None]:
     seen.clear()
-    before = signal.getsignal(signal.SIGALRM), signal.getsignal(signal.SIGUSR1)
+    numbers = signal.SIGALRM, signal.SIGUSR1, signal.SIGINT
+    before = [signal.getsignal(number) for number in numbers]
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before[0])
-    signal.signal(signal.SIGUSR1, before[1])
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
     assert _signal.signal is handlers._set
 
 
@@ -121,7 +122,8 @@ def test_the_program_sees_its_own_handlers() -> None:
 
 def test_handlers_that_were_there_wait_too_and_are_left_as_they_were() -> None:
     signal.signal(signal.SIGUSR1, told)
-    interrupt = signal.getsignal(signal.SIGINT)
+    interrupt = signal.default_int_handler
+    signal.signal(signal.SIGINT, interrupt)  # ignored where the tests run in the background
 
     def inside() -> Any:
         return type(handlers._get(signal.SIGUSR1)), type(handlers._get(signal.SIGINT)), signal.getsignal(signal.SIGINT)
