@@ -1,7 +1,9 @@
 """Programs that trace, profile or debug themselves go on as alone; where recording stops, the record says so."""
 
 from ast import literal_eval
+from pathlib import Path
 
+import time_outs
 from jobs import make_job, removals, unnoticed
 
 from sandboxes.api import Pool
@@ -206,42 +208,19 @@ def test_a_program_that_counts_its_depth_may_notice_and_the_label_says_so(every_
     assert check_run(*runs).label == ("verified" if ending_of(runs[0]) == ending_of(runs[2]) else "perturbed")
 
 
-TIME_OUT = """
-import signal
-
-def late(number, frame):
-    raise TimeoutError("late")
-
-def f():
-    signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, 0.02)
-    count = 0
-    try:
-        while True:
-            count += 1
-    except TimeoutError as error:
-        text = str(error)
-    return text
-
-def g():
-    signal.setitimer(signal.ITIMER_REAL, 30)
-    return signal.signal(signal.SIGALRM, late) is signal.SIG_DFL, signal.getitimer(signal.ITIMER_REAL)[0] > 29
-
-def h():
-    return signal.getsignal(signal.SIGALRM) is signal.SIG_DFL, signal.getitimer(signal.ITIMER_REAL)
-"""
+TIME_OUTS = Path(time_outs.__file__).read_text()
 
 
 def test_a_time_out_of_the_programs_own(every_pool: Pool) -> None:
     # It came within the recorder nearly always, and ended the recording.
-    record = unnoticed(every_pool, TIME_OUT)
+    record = unnoticed(every_pool, TIME_OUTS)
     assert removals(record) == []
     assert [record.codes[frame.code].name for frame in record.frames] == ["main", "f", "late"]
     assert record.events[-1].value == "'late'"
 
 
 def test_what_an_input_leaves_of_signals_is_not_the_next_ones(every_pool: Pool) -> None:
-    job = make_job(TIME_OUT, "g()", "h()")
+    job = make_job(TIME_OUTS, "g()", "h()")
     for traced in (False, True):
         rows = run_inputs(every_pool, job, [0, 1], traced=traced)
         assert [ending_of(row)[2] for row in rows.values()] == ["(True, True)", "(True, (0.0, 0.0))"]

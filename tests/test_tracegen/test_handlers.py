@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import time_outs
 
 from tracegen import trace
 from tracegen.guest import handlers
@@ -31,10 +32,6 @@ def default() -> Iterator[None]:
     assert _signal.signal is handlers._set
 
 
-def late(number: int, frame: Any) -> None:
-    raise TimeoutError("late")
-
-
 def told(number: int, frame: Any) -> None:
     seen.append(frame.f_code.co_name)
 
@@ -51,25 +48,13 @@ class Shown:
         return f"Shown({self.number})"
 
 
-def times_out(seconds: float) -> str:
-    signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    count = 0
-    try:
-        while True:
-            count += 1
-    except TimeoutError as error:
-        text = str(error)
-    return text
-
-
 def test_a_time_out_is_recorded_and_recording_goes_on() -> None:
     # Mostly it came within the recorder: CPython took the trace function away, and the record ended there.
     for _ in range(20):
-        found = trace(times_out, 0.005)
+        found = trace(time_outs.f)
         assert found.value == "late"
         names = [found.record.codes[frame.code].name for frame in found.record.frames]
-        assert names == ["times_out", "late"]
+        assert names == ["f", "late"]
         assert [row.kind for row in found.record.elisions if row.kind != "untraced_call"] == []
         assert found.record.events[-1].value == "'late'"
 
@@ -191,7 +176,7 @@ def test_each_signal_is_handled_once(woken: bool) -> None:
 def test_what_an_input_left_is_put_back() -> None:
     with handlers.watched():
         signal.signal(signal.SIGUSR1, told)
-        signal.signal(signal.SIGUSR1, late)
+        signal.signal(signal.SIGUSR1, time_outs.late)
         for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
             signal.setitimer(timer, 30)
         handlers.put_back()

@@ -1,5 +1,6 @@
 """A value that its snapshot calls unchanged renders to the same text, whatever was done to it meanwhile."""
 
+import threading
 from typing import Any
 
 from hypothesis import assume, given
@@ -179,6 +180,18 @@ def test_a_renamed_function_shows() -> None:
     assert node.unchanged(items)
     local.__qualname__ = "renamed"
     assert not node.unchanged(items)
+
+
+def test_a_lock_is_known_by_what_it_shows() -> None:
+    for lock in (threading.Lock(), threading.RLock()):
+        renderer = ValueRenderer()
+        renderer.render([lock])
+        node = snapshots.take([lock], renderer)
+        assert node is not None
+        assert node.unchanged([lock])
+        assert not renderer.asking(type(lock))
+        with lock:
+            assert not node.unchanged([lock])
 
 
 def test_equal_is_not_unchanged() -> None:

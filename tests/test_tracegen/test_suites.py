@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from jobs import small_limits
+import time_outs
+from jobs import removals, small_limits
 from small_suite import ENDS, FILES, names_in, record_of, suite
 
 from sandboxes.api import Pool
@@ -53,6 +54,18 @@ def test_methods_and_unittest_cases_have_their_set_up(runs: dict[str, RanTest]) 
     assert "TestGroup.setup_method" in names_in(group, "setup")
     assert record_of(group).stdout.text == "said\n"
     assert names_in(runs["test_kinds.py::test_last"], "teardown") == ["shared"]
+
+
+def test_a_time_out_of_a_tests_own_ends_no_recording(pool: Pool, tmp_path: Path) -> None:
+    timed = (
+        Path(time_outs.__file__).read_text()
+        + "\n\ndef test_waits():\n    assert [f() for _ in range(3)] == ['late'] * 3\n"
+    )
+    files = {name: FILES[name] for name in ("goods/__init__.py", "goods/stock.py")} | {"test_timed.py": timed}
+    (run,) = run_suite(pool, suite(tmp_path, files))
+    record = record_of(run)
+    assert (run.outcome, removals(record)) == ("passed", [])
+    assert [record.codes[frame.code].name for frame in record.frames].count("late") == 3
 
 
 def test_what_does_not_pass_says_why(runs: dict[str, RanTest]) -> None:

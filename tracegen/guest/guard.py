@@ -54,14 +54,16 @@ HEAP_TYPE = 1 << 9
 """``Py_TPFLAGS_HEAPTYPE``: of a class that was made at run time."""
 
 
-_mro_of: Any = type.__dict__["__mro__"].__get__
-_dict_of: Any = type.__dict__["__dict__"].__get__
+mro_of: Any = type.__dict__["__mro__"].__get__
+"""Returns a class's MRO without running its metaclass."""
+dict_of: Any = type.__dict__["__dict__"].__get__
+"""Returns a class's ``__dict__`` without running its metaclass."""
 
 
 def find_in(kind: type, name: str) -> Any:
     """Return the attribute that the type's MRO gives, without running its metaclass; it must be there."""
-    for base in _mro_of(kind):
-        namespace = _dict_of(base)
+    for base in mro_of(kind):
+        namespace = dict_of(base)
         if name in namespace:
             return namespace[name]
     raise AttributeError(name)
@@ -69,7 +71,7 @@ def find_in(kind: type, name: str) -> Any:
 
 def full_name(kind: type) -> str:
     """Return the module and qualified name of a class without running its metaclass."""
-    module = _dict_of(kind).get("__module__")
+    module = dict_of(kind).get("__module__")
     name = type.__dict__["__qualname__"].__get__(kind)
     return "%s.%s" % (module, name) if type(module) is str else str(name)
 
@@ -146,8 +148,8 @@ def _layout(kind: type) -> _Layout:
 def _find_layout(kind: type) -> _Layout:
     slots: Dict[str, Any] = {}
     namespace = None
-    for base in reversed(_mro_of(kind)):
-        for name, member in list(_dict_of(base).items()):
+    for base in reversed(mro_of(kind)):
+        for name, member in list(dict_of(base).items()):
             if type(member) is MemberDescriptorType and name not in ("__dict__", "__weakref__"):
                 slots[name] = member
             elif type(member) is GetSetDescriptorType and name == "__dict__" and kind is not type:
@@ -168,14 +170,12 @@ def attributes(value: Any) -> Dict[str, Any]:
     return found
 
 
-def has_slots(kind: type) -> bool:
-    """Whether objects of the type keep attributes outside their ``__dict__``."""
-    return bool(_layout(kind).slots)
-
-
-def namespace_getter(kind: type) -> Optional[Callable[[Any, type], Any]]:
-    """Return what reads the real ``__dict__`` of a type's objects, called with the object and its type."""
-    return _layout(kind).namespace_of
+def attributes_of(kind: type) -> Callable[[Any, type], Any]:
+    """Return what gives the attributes of a type's objects as a dict, called with the object and its type."""
+    layout = _layout(kind)
+    if layout.namespace_of is not None and not layout.members:
+        return layout.namespace_of
+    return lambda value, kind: attributes(value)
 
 
 def instance_dict(value: Any) -> Optional[Dict[str, Any]]:
@@ -206,9 +206,7 @@ class Snapshot:
     def __init__(self, value: Any) -> None:
         self.value = value
         kind = type(value)
-        layout = _layouts.get(id(kind))
-        if layout is None or layout.kind is not kind:
-            layout = _layout(kind)
+        layout = _layout(kind)
         namespace_of = layout.namespace_of
         namespace = None if namespace_of is None else namespace_of(value, kind)
         items: Any
@@ -244,21 +242,12 @@ class Snapshot:
                 changed = True
                 item.clear()
                 item.extend(copy) if type(item) is list else item.update(copy)
-        namespace, before = self.namespace, self.before
-        if namespace is not None and not (
-            len(namespace) == len(before)
-            and all(map(is_, namespace.values(), before.values()))
-            and all(map(is_, namespace, before))
-        ):
+        if self.namespace is not None and not _same(self.namespace, self.before):
             changed = True
-            namespace.clear()
-            namespace.update(before)
-        if self.held:
-            try:
-                same = all(map(is_, self.held, map(_read, self.members, repeat(self.value))))
-            except AttributeError:  # an empty slot
-                same = False
-            return (not same and self._restore_slots()) or changed
+            self.namespace.clear()
+            self.namespace.update(self.before)
+        if self.members and not _same(_held(self.members, self.value), self.held):
+            return self._restore_slots() or changed
         return changed
 
     def _restore_slots(self) -> bool:

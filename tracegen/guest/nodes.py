@@ -14,7 +14,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 from . import memory
-from .guard import attributes, has_slots, namespace_getter
+from .guard import attributes_of
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
@@ -137,12 +137,6 @@ class Pairs:
 def parts_of(value: Dict[Any, Any]) -> List[Any]:
     """Return a dict's keys and values in turn, at once: comparing them may run code that changes the dict."""
     return list(chain.from_iterable(list(value.items())))
-
-
-def attributes_of(kind: type) -> Callable[[Any, type], Any]:
-    """Return what gives the attributes of a type's objects as a dict, called with the object and its type."""
-    found = None if has_slots(kind) else namespace_getter(kind)
-    return found or (lambda value, kind: attributes(value))
 
 
 def _same(before: List[Any], now: Iterable[Any]) -> bool:

@@ -15,6 +15,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 from .callees import CALL_OPS, SPREAD_OPS, makes_iterators
+from .guard import dict_of, mro_of
 from .opcodes import CACHE, GENERATOR_LIKE, codes_of
 
 STILL = 1
@@ -108,17 +109,17 @@ def loudness_of_type(kind: type, own: bool) -> int:
 
     Such an object may show what no-one sees change: the items of a hidden defaultdict, or that another object is gone.
     """
-    bases = type.__dict__["__mro__"].__get__(kind)
+    bases = mro_of(kind)
     final = FINAL and id(kind) not in _GENERATORS and any(map(_has_finaliser, bases))
     if not own:
         return FINAL if final else 0
-    module = type.__dict__["__dict__"].__get__(kind).get("__module__")
+    module = dict_of(kind).get("__module__")
     weak = any(id(base) in _WEAK for base in bases) or (type(module) is str and module in _WEAK_MODULES)
     return (FINAL if final else 0) | (STILL if weak else SUBSCRIPT)
 
 
 def _has_finaliser(base: type) -> bool:
-    return "__del__" in type.__dict__["__dict__"].__get__(base)
+    return "__del__" in dict_of(base)
 
 
 def loudness_of_code(code: CodeType) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from . import builtins_text
-from .guard import find_in
-from .nodes import NAMED, Bare, Fields, Items, Named, Own, Wrapped, attributes_of, named
+from .guard import attributes_of, find_in
+from .nodes import NAMED, Bare, Fields, Items, Named, Own, Wrapped, named
 from .snapshots import IMMUTABLE, PARTS, immutable
 from .types_text import dataclass_text, exception_text, name_of, named_tuple_text, shown_fields
 from .values import ValueRenderer
@@ -152,9 +152,8 @@ class _Walk:
             text = self._charged(repr(value))
             return text, (value if kind is tuple else Items(kind, values, text=text, flat=True))
         texts, marks = self._looks(values)
-        inner = ", ".join(texts)
         self.left -= 2 * len(texts)
-        text = f"[{inner}]" if kind is list else f"({inner},)" if len(texts) == 1 else f"({inner})"
+        text = _list_of(kind, texts) if kind is list else _tuple_of(kind, texts)
         if kind is tuple and immutable(value):
             return text, value
         return text, Items(kind, marks, text=text)
@@ -206,16 +205,13 @@ class _Walk:
         return text, Fields(kind, keys, marks, text, shape.namespace_of)
 
     def _sequence(self, value: Any, kind: type, shape: Sequence) -> Look:
-        if shape.size_of is not None and shape.size_of(value) > self.renderer.items:  # before it is copied, as above
+        if shape.size_of(value) > self.renderer.items:  # before it is copied, as in ``_items``
             raise Unusual
         parts = shape.parts_of(value)
-        items = parts if shape.size_of is not None else list(parts[0])
-        if len(items) > self.renderer.items:
-            raise Unusual
-        texts, marks = self._looks(items)
+        texts, marks = self._looks(list(parts[0]) if shape.arguments else parts)
         text = shape.text_of(kind, texts)
         self.left -= 2 * len(texts) + max(0, len(text) - sum(map(len, texts)))
-        if shape.size_of is None:
+        if shape.arguments:
             marks = parts if immutable(parts[0]) else [Items(tuple, marks)]
         return text, Wrapped(kind, shape.parts_of, marks, text)
 
@@ -225,8 +221,9 @@ class Sequence(NamedTuple):
 
     parts_of: Callable[[Any], List[Any]]
     text_of: Callable[[type, List[str]], str]
-    size_of: Optional[Callable[[Any], int]]
-    """``None`` of exceptions."""
+    size_of: Callable[[Any], int]
+    arguments: bool = False
+    """Whether the only part is the tuple of an exception's arguments."""
 
 
 def _tuple_of(kind: type, texts: List[str]) -> str:
@@ -248,11 +245,15 @@ def _exception_of(kind: type, texts: List[str]) -> str:
     return f"{type.__dict__['__name__'].__get__(kind)}({', '.join(texts)})"
 
 
+def _count_arguments(value: BaseException) -> int:
+    return len(PARTS[exception_text](value)[0])
+
+
 _SEQUENCES: Dict[Any, Sequence] = {
     builtins_text.list_text: Sequence(PARTS[builtins_text.list_text], _list_of, list.__len__),
     builtins_text.tuple_text: Sequence(PARTS[builtins_text.tuple_text], _tuple_of, tuple.__len__),
     named_tuple_text: Sequence(PARTS[named_tuple_text], _named_tuple_of, tuple.__len__),
-    exception_text: Sequence(PARTS[exception_text], _exception_of, None),
+    exception_text: Sequence(PARTS[exception_text], _exception_of, _count_arguments, arguments=True),
 }
 """By handler, how it writes a subclass's items."""
 

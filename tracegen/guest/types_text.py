@@ -343,8 +343,8 @@ def _namedtuple_repr(function: Any) -> bool:
 
 
 def _special(kind: type, function: Any) -> Optional[Handler]:
-    mro = type.__dict__["__mro__"].__get__(kind)
-    has = {name for base in mro for name in type.__dict__["__dict__"].__get__(base)}
+    mro = guard.mro_of(kind)
+    has = {name for base in mro for name in guard.dict_of(base)}
     if "__dataclass_fields__" in has and _generated(function):
         return dataclass_text
     if any(base is tuple for base in mro) and "_fields" in has and _namedtuple_repr(function):
@@ -357,7 +357,7 @@ def handler_for(kind: type) -> Handler:
     for known, handler in BY_TYPE.items():
         if kind is known:
             return handler
-    module = type.__dict__["__dict__"].__get__(kind).get("__module__")
+    module = guard.dict_of(kind).get("__module__")
     if type(module) is str and module.startswith(_OWN):
         return own_text
     found = library_handler(kind)
