@@ -27,10 +27,8 @@ _OWN_FRAMES = 6
 """Frames that the recorder needs to find out that it needs more."""
 _OWN = __name__.rpartition(".")[0] + "."
 _TIMED_EVENTS = 16
-"""Events between two looks at the clock, where they take long."""
-_MOST_TIMED_EVENTS = 64
-_SOON = 0.002
-"""Seconds within which so many are no longer few."""
+"""Events between two looks at the clock. Always as many: looking takes stack, of which the program must miss the same
+in every run."""
 
 
 class Limits(NamedTuple):
@@ -103,8 +101,6 @@ class Recorder:
         self._thread = _Thread()
         self.countdown = 0
         """Events until the limits are looked at again."""
-        self._stride = _TIMED_EVENTS
-        self._looked = 0.0
         self.elision: List[Any] = []
         self.owed_limit: Optional[int] = None
         self.epoch = 0
@@ -236,21 +232,14 @@ class Recorder:
             self._on_limit("event_limit")
         elif wire.bytes >= self.most_bytes:
             self._on_limit("byte_limit")
-        elif self._late():
+        elif time.monotonic() > self._deadline:
             self._on_limit("timeout")
         else:
-            self.countdown = int(min(self._stride, self._most_events - wire.events)) - 1
+            self.countdown = int(min(_TIMED_EVENTS, self._most_events - wire.events)) - 1
             return False
         self.active = False
         alarm.release()
         return True
-
-    def _late(self) -> bool:
-        now = time.monotonic()
-        soon = now - self._looked < _SOON
-        self._stride = min(2 * self._stride, _MOST_TIMED_EVENTS) if soon else _TIMED_EVENTS
-        self._looked = now
-        return now > self._deadline
 
     def rest(self) -> None:
         """End an event in which values were asked."""
