@@ -6,6 +6,7 @@ import math
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from tracegen.guest.alarm import alarm, may_see
 from tracegen.guest.codes import CodeTable
 from tracegen.guest.guard import call
+from tracegen.guest.handlers import watched
+from tracegen.guest.interrupts import works
 from tracegen.guest.recorder import Limits, Recorder
 from tracegen.guest.sources import SourceFile
 from tracegen.guest.values import ValueRenderer
@@ -315,3 +318,34 @@ def run():
 def test_names_that_reach_signals_are_seen() -> None:
     for body, seen in (("signal.alarm(1)", True), ("os.fork()", True), ("time.sleep(1)", False), ("x.y.z()", False)):
         assert may_see(compile(body, "made.py", "exec")) == seen, body
+
+
+def test_a_timer_that_runs_out_as_sigalrm_is_taken_rings_once() -> None:
+    # Linux may stop a timer in its last nanoseconds without telling that it was running.
+    rung: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    counts = Counter[int]()
+    try:
+        with watched():
+            for number in range(4000):
+                rung.clear()
+                start = time.monotonic()
+                signal.setitimer(signal.ITIMER_REAL, 60e-6)
+                _spin(start + 55e-6 + number % 50 * 0.15e-6)
+                _ask()
+                _spin(time.monotonic() + 100e-6)
+                counts[len(rung)] += 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert list(counts) == [1], counts
+
+
+@works
+def _ask() -> None:
+    call(repr, 1)
+    alarm.release()
+
+
+def _spin(until: float) -> None:
+    while time.monotonic() < until:
+        pass

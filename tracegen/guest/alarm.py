@@ -21,6 +21,8 @@ _MORE = 0.1
 """Processor time that it must go on to use: a machine under load stops a process for as long as ``SECONDS``."""
 ASLEEP = 2.0
 """Longest run of one that uses none."""
+_LEAST = 1e-6
+"""What a timer is set to that ought to have run out."""
 _TELLING = frozenset(
     "signal _signal alarm setitimer getitimer getsignal pause sigwait sigwaitinfo sigtimedwait sigpending "
     "pthread_sigmask pthread_kill raise_signal siginterrupt set_wakeup_fd start_new_thread start_joinable_thread "
@@ -54,6 +56,8 @@ class _Alarm:
         self._timer = 0.0, 0.0
         self.waiting: List[int] = []
         """Signals that came within guarded calls, for handlers of the program."""
+        self.told = False
+        """Whether it is so of every handler: that ``handlers`` watches them."""
 
     @property
     def asking(self) -> bool:
@@ -66,6 +70,7 @@ class _Alarm:
         Its timer is stopped first: one that ran out between the two would ring for nobody. Setting a handler then
         runs the program's for what has rung already, which may set its timer anew.
         """
+        running, interval = _signal.getitimer(_signal.ITIMER_REAL)
         timer = _signal.setitimer(_signal.ITIMER_REAL, 0)
         try:
             self._handler = _set(_signal.SIGALRM, self._ring)
@@ -75,6 +80,9 @@ class _Alarm:
             if type(error) is ValueError and error.__traceback__ is not None and error.__traceback__.tb_next is None:
                 return  # not of a handler: another thread than the main one
             raise
+        if self.told and running and not timer[0] and _signal.SIGALRM not in self.waiting:
+            # Linux stops a timer in its last nanoseconds without telling that it was running; it has not rung.
+            timer = _LEAST, interval
         self.held = True
         self._held_at = now
         # Repeats: for calls that begin later, and since a __repr__ with a broad except would swallow the only alarm.
@@ -128,7 +136,7 @@ class _Alarm:
             _set(_signal.SIGALRM, self._handler)
         left, interval = self._timer
         if left:
-            _signal.setitimer(_signal.ITIMER_REAL, max(left - (time.monotonic() - self._held_at), 1e-6), interval)
+            _signal.setitimer(_signal.ITIMER_REAL, max(left - (time.monotonic() - self._held_at), _LEAST), interval)
 
 
 alarm = _Alarm()

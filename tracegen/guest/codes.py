@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from types import CodeType, FrameType
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .alarm import alarm, may_see
 from .callees import Callee, callees
 from .opcodes import GENERATOR_LIKE, OPTIMIZED, is_return, is_yield
 from .shadows import shadows, unreadable
-from .sources import Chunk, SourceFile
+from .sources import SourceFile
 from .stillness import FINAL, Line, cleans_up, loudness_of_code, still_lines
 from .wire import WireWriter, encode, quoted
 
@@ -63,6 +63,7 @@ class CodeInfo:
         "names",
         "order",
         "row",
+        "sees",
         "shadows",
         "still",
         "unbound",
@@ -90,6 +91,8 @@ class CodeInfo:
         """How often it is to be entered until its lines are read, if it does not run for long before."""
         self.loud = loudness_of_code(code) | (FINAL if final else 0)
         self.cleans_up = cleans_up(code)
+        self.sees = may_see(code)
+        """Whether it may see that SIGALRM is taken."""
         self._callees: Optional[Dict[Optional[int], Optional[Tuple[Callee, ...]]]] = None
         self._ops = code.co_code  # a copy at every access from 3.11 on
         self.keys: Dict[str, str] = _Keys({name: quoted(name) + ":" for name in self.names or ()})
@@ -178,7 +181,8 @@ class CodeTable:
         self.file_of = file_of
         # By id, with the code kept alive: equal code objects of different files compare equal.
         self.known: Dict[int, Tuple[CodeType, Optional[CodeInfo]]] = {}
-        self._chunks: Dict[Tuple[str, Chunk], None] = {}
+        self._chunks: Set[bytes] = set()
+        """Those that were written."""
         self._count = 0
 
     def info(self, frame: FrameType) -> Optional[CodeInfo]:
@@ -196,15 +200,15 @@ class CodeTable:
             return None
         code = frame.f_code
         for chunk in file.chunks(file.place(code)) if not file.whole else ():
-            if (file.path, chunk) not in self._chunks:
-                self._chunks[file.path, chunk] = None
-                self._wire.line("S", file.path, chunk.first_line, chunk.text)
+            if chunk not in self._chunks:
+                self._chunks.add(chunk)
+                self._wire.put(chunk)
         if file.lacks_sites(code):
             self._wire.line("X", "no_expressions", self._wire.events - 1, 0, file.place(code).name, 1)
         info = file.infos.get(id(code))
         if info is None:
             info = file.infos[id(code)] = CodeInfo(code, _row(file, code), file.final)
-        alarm.seen = alarm.seen or may_see(code)
+        alarm.seen |= info.sees
         self._wire.put(info.row)
         info.index = self._count
         self._count += 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from types import FrameType, ModuleType
 from typing import Any, Dict, Tuple
 
 from .interrupts import works
 from .recorder import Recorder
 from .sites import SITE_CODE, Site
+from .uninstrumented import spare
 from .wire import encode, quoted
 
 
@@ -64,3 +66,6 @@ class ExpressionRecorder(Recorder):
         wire.write(data)  # may want for stack: counted when it is done
         wire.events += 1
         wire.bytes += len(data)
+
+
+spare(sys.modules[__name__])

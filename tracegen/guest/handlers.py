@@ -80,6 +80,7 @@ def _get_for_program(signalnum: Any, /) -> Any:
 def watch() -> None:
     """Have the handlers that there are, and those set from now on, wait for the recorder. In the main thread only."""
     _signal.signal, _signal.getsignal = _set_for_program, _get_for_program
+    alarm.told = True
     for number in range(1, _signal.NSIG):
         handler = _get(number)
         if callable(handler):
@@ -89,6 +90,7 @@ def watch() -> None:
 def unwatch() -> None:
     """Undo ``watch``; what the program has set stays."""
     _signal.signal, _signal.getsignal = _set, _get
+    alarm.told = False
     for number in range(1, _signal.NSIG):
         handler = _get(number)
         if type(handler) is Handler:

@@ -22,6 +22,11 @@ def works(function: Function) -> Function:
     return function
 
 
+def is_marked(function: FunctionType) -> bool:
+    """Whether a function is one of those."""
+    return id(function.__code__) in _codes
+
+
 def at_work(frame: Optional[FrameType]) -> bool:
     """Whether the recorder has an event in hand in this frame, or in one that called it."""
     while frame is not None:

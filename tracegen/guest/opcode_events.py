@@ -12,6 +12,7 @@ from .interrupts import works
 from .recorder import Recorder
 from .sources import SourceFile
 from .stillness import STILL
+from .uninstrumented import spare
 
 Row = List[Any]
 """Offset and name of an instruction, and its place or nulls: line, column, end line, end column."""
@@ -98,3 +99,6 @@ def instructions(code: CodeType, file: Optional[SourceFile]) -> List[Row]:
             place = [first, file.column(first, start), last, file.column(last, end)]
             rows.append([instruction.offset, instruction.opname, *place])
     return rows
+
+
+spare(sys.modules[__name__])

@@ -10,6 +10,7 @@ import math
 import sys
 import threading
 import time
+from _thread import get_ident
 from types import FrameType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Type, TypeVar, cast
 
@@ -18,6 +19,7 @@ from .codes import CodeTable
 from .frame_state import FrameState, Sharing, state_of
 from .interrupts import of_handler, works
 from .stillness import CALLS, FINAL
+from .uninstrumented import spare
 from .values import ValueRenderer
 from .wire import WireWriter
 
@@ -29,6 +31,13 @@ _OWN = __name__.rpartition(".")[0] + "."
 _TIMED_EVENTS = 16
 """Events between two looks at the clock. Always as many: looking takes stack, of which the program must miss the same
 in every run."""
+
+
+_AT_EVENTS = (
+    "builtins_text callees codes digests frame_state growth guard library_text memory nodes opcodes recorder snapshots "
+    "splices stillness structures types_text values wire"
+).split()
+"""Modules whose code runs at events; without ``alarm``, which asks a traceback whether its own frame raised."""
 
 
 class Limits(NamedTuple):
@@ -47,20 +56,13 @@ def _unlimited(limit: Optional[float]) -> float:
 
 
 class _Lane:
-    """A thread's number, once it has one, and its stack of recorded frames."""
+    """A thread's number, and its stack of recorded frames."""
 
     __slots__ = ("number", "stack")
 
-    def __init__(self) -> None:
-        self.number = -1
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.stack: List[int] = []
-
-
-class _Thread(threading.local):
-    """Whose lane this is. Not keyed by ident: idents are used again."""
-
-    def __init__(self) -> None:
-        self.lane = _Lane()
 
 
 class Recorder:
@@ -97,8 +99,12 @@ class Recorder:
         """Threads that lost the trace function, as was told."""
         self._lock = lock = threading.RLock()
         self.acquire, self.release = lock.acquire, lock.release
-        self._threads = 0
-        self._thread = _Thread()
+        self._first = _Lane(0)
+        self._starter = 0
+        """The thread that started the recording, and outlives it."""
+        self._others: Optional[threading.local] = None
+        """The lanes of other threads. Not keyed by ident: idents are used again."""
+        self._lanes = 1
         self.countdown = 0
         """Events until the limits are looked at again."""
         self.elision: List[Any] = []
@@ -120,7 +126,7 @@ class Recorder:
     def start(self) -> None:
         """Begin with the next Python call, in this thread and those that it starts."""
         self._deadline = time.monotonic() + self._seconds
-        self._number(self._thread.lane)
+        self._starter = get_ident()
         self._outer = sys.gettrace()
         threading.settrace(self.enter)
         sys.settrace(self.enter)
@@ -131,8 +137,8 @@ class Recorder:
         """End, and write what is pending. If the program took the trace function away, say so."""
         still = sys.gettrace()
         self.active = False
+        sys.settrace(self._outer)  # before anything is called that would be traced
         alarm.release()
-        sys.settrace(self._outer)
         threading.settrace(None)
         self.pay_limit()
         self.flush_elision()
@@ -151,11 +157,13 @@ class Recorder:
 
         Whether it did is known when the thread sets one again: then the old one is not ours.
         """
-        lane = self._thread.lane
-        number = lane.number
-        if not self.active or number < 0:
+        if not self.active:
             return
         with self._lock:
+            lane = self._lane()
+            if lane is None:
+                return
+            number = lane.number
             if sys.gettrace() == self.enter:
                 stack = lane.stack
                 self._taken[number] = self.wire.events - 1, stack[-1] if stack else 0
@@ -196,7 +204,7 @@ class Recorder:
         caller = None if self.loud & (CALLS | FINAL) or self.waiting else self._still_caller(frame)
         if caller is None:
             self.epoch += 1
-        lane = self._thread.lane
+        lane = self._first if get_ident() == self._starter else self._lane() or self._new_lane()
         stack = lane.stack
         known = state_of(frame.f_trace) if info.generator else None
         if known is not None and known.recorder is self:
@@ -208,11 +216,10 @@ class Recorder:
             return known.receive
         uid = self._frames + 1
         state = self.frame_class(self, uid, info, stack)
-        number = lane.number if lane.number >= 0 else self._number(lane)
         parent = stack[-1] if stack else 0
         self.sharing = None if caller is None else Sharing(caller, cast(FrameType, frame.f_back))
         try:
-            state.write(frame, f'["F",{uid},{parent},{info.index},{number}]\n["c",{uid},')
+            state.write(frame, f'["F",{uid},{parent},{info.index},{lane.number}]\n["c",{uid},')
         finally:
             self.sharing = None
         self._frames = uid
@@ -265,11 +272,18 @@ class Recorder:
         self.active = False
         alarm.release()
 
-    def _number(self, lane: _Lane) -> int:
-        if lane.number < 0:
-            lane.number = self._threads
-            self._threads += 1
-        return lane.number
+    def _lane(self) -> Optional[_Lane]:
+        """Return this thread's lane, if it has recorded frames or had."""
+        if get_ident() == self._starter:
+            return self._first
+        return getattr(self._others, "lane", None)
+
+    def _new_lane(self) -> _Lane:
+        if self._others is None:
+            self._others = threading.local()
+        lane = self._others.lane = _Lane(self._lanes)
+        self._lanes += 1
+        return lane
 
     def _skip(self, frame: FrameType) -> None:
         """Note a call that is not recorded, if a recorded frame made it; repeats are counted."""
@@ -334,3 +348,6 @@ class Recorder:
             # What fits without a recorder must fit with one. Never more than before: else it would grow with the stack.
             sys.setrecursionlimit(min(high + _OWN_FRAMES, before))
         self.owed_limit = None if high == owed else owed
+
+
+spare(*[sys.modules[_OWN + name] for name in _AT_EVENTS])

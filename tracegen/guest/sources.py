@@ -10,18 +10,13 @@ import tokenize
 from types import CodeType
 from typing import TYPE_CHECKING, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from .wire import encode
+
 if TYPE_CHECKING:
     from .codes import CodeInfo
 
 Key = Tuple[str, int]
 """A code object by name and first line: unambiguous enough in one file, and stable where identity is not."""
-
-
-class Chunk(NamedTuple):
-    """Consecutive lines of a file."""
-
-    first_line: int
-    text: str
 
 
 class Place(NamedTuple):
@@ -66,7 +61,7 @@ class SourceFile:
         """Lines, from and to, of which not every expression is recorded although expressions are wanted."""
         self.infos: Dict[int, CodeInfo] = {}
         """What the recorder knows of the file's codes, by id; the codes are kept alive."""
-        self._chunks: Dict[Place, List[Chunk]] = {}
+        self._chunks: Dict[Place, List[bytes]] = {}
         self._places = places(code if code is not None else compile(text, path, "exec", dont_inherit=True))
         self.final = any(name == "__del__" for name, _ in self._places)
         """Whether a class of the file has a finaliser."""
@@ -87,13 +82,17 @@ class SourceFile:
         key = code.co_name, code.co_firstlineno
         return self._places.get(key) or Place(getattr(code, "co_qualname", code.co_name), code.co_firstlineno, ())
 
-    def chunks(self, place: Place) -> List[Chunk]:
-        """Return the header of each class around the outermost function, and that function whole."""
+    def chunks(self, place: Place) -> List[bytes]:
+        """Return, as rows of the wire, the header of each class around the outermost function, and that function."""
         found = self._chunks.get(place)
         if found is None:
-            headers = [Chunk(line, self._text(line, self._header_end(line))) for line in place.classes]
-            found = self._chunks[place] = [*headers, Chunk(place.outermost, self._block(place.outermost))]
+            found = [self._chunk(line, self._text(line, self._header_end(line))) for line in place.classes]
+            found.append(self._chunk(place.outermost, self._block(place.outermost)))
+            self._chunks[place] = found
         return found
+
+    def _chunk(self, first_line: int, text: str) -> bytes:
+        return encode("S", self.path, first_line, text)
 
     def def_line(self, first_line: int) -> int:
         """Return the line of the ``def`` or ``class`` below the decorators that begin at ``first_line``."""
