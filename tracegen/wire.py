@@ -148,9 +148,12 @@ def _segment(head: bytes, lines: list[bytes]) -> Segment:
     return segment
 
 
+_parse = json.JSONDecoder().decode
+
+
 def _decode(line: bytes) -> list[Any]:
     try:
-        row = json.loads(line)
+        row = _parse(line.decode())  # given bytes, ``json.loads`` looks for their encoding in every line
     except (ValueError, RecursionError) as error:
         raise WireError(f"line is not JSON: {line[:80]!r}") from error
     if not isinstance(row, list) or not row or not isinstance(row[0], str):

@@ -60,6 +60,8 @@ class Channel:
         self._page = page
         self._owner = os.getpid()
         self._file = _identity()
+        self._end = os.lseek(RESULT_FD, 0, os.SEEK_CUR)
+        """Where the next write begins."""
 
     def write(self, data: bytes) -> None:
         """Append to the result, unbuffered. Ends the process when the result is full.
@@ -68,18 +70,30 @@ class Channel:
         """
         if os.getpid() != self._owner:
             return
+        try:
+            # Where it stands tells a file as well as its identity does, in a third of the time.
+            if os.lseek(RESULT_FD, 0, os.SEEK_CUR) != self._end:
+                self._look()
+            count = os.write(RESULT_FD, data)
+            self._end += count
+            while count < len(data):
+                data = data[count:]
+                count = os.write(RESULT_FD, data)
+                self._end += count
+        except OSError as error:
+            if error.errno not in (errno.EFBIG, errno.EBADF, errno.ESPIPE):
+                raise
+            self._end_process()  # full; if it is not, the program lowered its own limit, or closed the descriptor
+
+    def _look(self) -> None:
+        """End the process if the result is another file than it was; else something moved its position."""
         if _identity() != self._file:
-            self._page.mark_fault()
-            os._exit(RESULT_LOST)  # the program closed the descriptor; another file may have its number now
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(RESULT_FD, view) :]
-            except OSError as error:
-                if error.errno != errno.EFBIG:
-                    raise
-                self._page.mark_fault()  # if the file is not full, the program lowered its own limit
-                os._exit(RESULT_LOST)  # else the parent sees output_limit
+            self._end_process()
+        self._end = os.lseek(RESULT_FD, 0, os.SEEK_CUR)
+
+    def _end_process(self) -> None:
+        self._page.mark_fault()
+        os._exit(RESULT_LOST)
 
     def in_fork(self, file: int) -> "Channel":
         """Return the channel of a fork of the job, whose result is ``file``: the caller's to read and to time.

@@ -119,6 +119,11 @@ def test_a_program_that_closes_every_descriptor_loses_only_what_follows(pool: Po
     assert works(pool)
 
 
+def test_a_program_that_moves_in_its_result_loses_nothing(pool: Pool) -> None:
+    outcome = run(pool, "import os\nchannel.write(b'before')\nos.lseek(250, 2, 0)\nchannel.write(b'after')")
+    assert (outcome.status, outcome.result) == ("finished", b"beforeafter")
+
+
 def test_forks_of_the_program_cannot_write_into_its_result(pool: Pool) -> None:
     outcome = run(
         pool, "import os\npid = os.fork()\nchannel.write(b'c' if not pid else b'p')\npid and os.waitpid(pid, 0)"
