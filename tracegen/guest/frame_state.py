@@ -189,7 +189,8 @@ class FrameState:
         found, deleted = _NO_LOOKS, _NO_NAMES
         if changed or (now is not _NOTHING and len(now) != len(self.texts)):
             text, found, deleted = self.changes(changed, now)
-            row += at + (_tail(text, deleted, value) if deleted or value is not None or not text else f",{{{text}}}]\n")
+            plain = text and value is None and not deleted
+            row = f"{row}{at},{{{text}}}]\n" if plain else row + at + _tail(text, deleted, value)
         else:
             row = f"{row}{at}]\n" if value is None else f"{row}{at},{{}},[],{quoted(value)}]\n"
         if recorder.elision:

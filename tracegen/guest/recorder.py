@@ -68,6 +68,12 @@ class _Lane:
 class Recorder:
     """Records one input. ``on_limit(label)`` is called inside the program at a limit, and need not return."""
 
+    # More attributes than an object keeps without a dict of its own (30), which is slower.
+    __slots__ = (
+        "_crowded _deadline _first _frames _gone _interrupted _lanes _lock _most_events _on_limit _others _outer _seconds "
+        "_starter _taken acquire active answers codes countdown elision epoch failure loud most_bytes owed_limit release "
+        "renderer sharing waiting wire"
+    ).split()
     frame_class: Type[FrameState] = FrameState
 
     def __init__(
