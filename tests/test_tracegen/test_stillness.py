@@ -240,6 +240,10 @@ def test_the_traps_are_sprung_to_their_end(path: Path) -> None:
     namespace["run"]()
 
 
+class _Open(Recorder):
+    """Has a ``__dict__``, so that a method can be replaced."""
+
+
 def _wire(source: str, loud: int, trusting: bool) -> bytes:
     code = compile(source, "made.py", "exec")
     namespace: dict[str, Any] = {"__name__": "program"}
@@ -248,7 +252,7 @@ def _wire(source: str, loud: int, trusting: bool) -> bytes:
     written: list[bytes] = []
     wire = WireWriter(written.append)
     codes = CodeTable(wire, lambda frame: file if frame.f_code.co_filename == "made.py" else None)
-    recorder = Recorder(wire, codes, ValueRenderer(), Limits(None, None, None), print)
+    recorder = _Open(wire, codes, ValueRenderer(), Limits(None, None, None), print)
     recorder.loud = loud
     enter = recorder.enter
 

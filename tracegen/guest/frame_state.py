@@ -18,7 +18,7 @@ from .interrupts import works
 from .nodes import SNAPSHOTS, Bare, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .snapshots import immutable, take
-from .splices import splice
+from .splices import Pending, splice
 from .stillness import CALLS, FINAL, IN_PLACE, ITERATION, SUBSCRIPT, Line
 from .types_text import bare_text
 from .wire import SHORTEST_PATCHED, quoted, quoted_patch
@@ -62,6 +62,8 @@ class Sharing:
         for name, item in self._items:
             if item is value and name not in bound:
                 mark = state.marks[name]
+                if type(mark) is Items:
+                    mark.alone = False
                 return (state.texts[name], mark) if type(mark) in SNAPSHOTS else None
         return None
 
@@ -157,12 +159,11 @@ class FrameState:
 
     def write(self, frame: FrameType, row: str, value: Optional[str] = None) -> None:
         """Write one event unless a limit is met, ``row`` preceding its line. Of one that fails nothing is kept."""
-        recorder, info = self.recorder, self.info
+        recorder, info, marks = self.recorder, self.info, self.marks
         wire = recorder.wire
         recorder.countdown -= 1
         if (recorder.countdown < 0 or wire.bytes >= recorder.most_bytes) and self._stops():
             return
-        marks = self.marks
         changed: Optional[List[Tuple[str, Any]]] = None
         now: Any = _NOTHING
         still = info.still.get(self.line)
@@ -189,8 +190,8 @@ class FrameState:
         found, deleted = _NO_LOOKS, _NO_NAMES
         if changed or (now is not _NOTHING and len(now) != len(self.texts)):
             text, found, deleted = self.changes(changed, now)
-            plain = text and value is None and not deleted
-            row = f"{row}{at},{{{text}}}]\n" if plain else row + at + _tail(text, deleted, value)
+            more = deleted or value is not None or not text
+            row = row + at + _tail(text, deleted, value) if more else f"{row}{at},{{{text}}}]\n"
         else:
             row = f"{row}{at}]\n" if value is None else f"{row}{at},{{}},[],{quoted(value)}]\n"
         if recorder.elision:
@@ -221,7 +222,7 @@ class FrameState:
         recorder, texts, marks = self.recorder, self.texts, self.marks
         loud = recorder.loud | recorder.renderer.loud
         for name, text, mark in looks:
-            marks[name] = mark
+            marks[name] = mark.keep() if type(mark) is Pending else mark
             texts[name] = text
             if (len(text) > _LONG or type(mark) is Own) and not _flat(mark):
                 loud &= ~CALLS
@@ -388,7 +389,7 @@ def _rendered(value: Any, renderer: ValueRenderer) -> Tuple[str, Any]:
 
 def _flat(mark: Any) -> bool:
     """Whether a value is known by its own identity or that of its items: soon compared, however long it is."""
-    return type(mark) is str or (type(mark) is Items and mark.flat)
+    return type(mark) is str or type(mark) is Pending or (type(mark) is Items and mark.flat)
 
 
 def _tail(changed: str, deleted: Tuple[str, ...], value: Optional[str]) -> str:

@@ -6,7 +6,7 @@ another, or ctypes is missing, ``usable`` is false and the callers compare item 
 
 from __future__ import annotations
 
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Tuple
 
 try:
     import ctypes
@@ -65,10 +65,28 @@ def same(one: List[Any], other: List[Any], first: int = 0) -> bool:
     return _compare(first or _address(one), _address(other), len(one) * _POINTER) == 0
 
 
-def common_start(one: List[Any], other: List[Any], guess: int = 0) -> int:
-    """Return how many objects two lists have in common at their starts; fastest if it is not far above ``guess``."""
+def common(one: List[Any], other: List[Any], guess: int = 0) -> Tuple[int, int]:
+    """Return how many objects two lists have in common at their starts and, of what is left, at their ends.
+
+    Fastest if the first is not far above ``guess``, and little differs.
+    """
     first, second = _address(one), _address(other)
     room = min(len(one), len(other))
+    start = _common_start(one, other, first, second, room, guess)
+    high = room - start
+    last = high
+    near = max(0, high - _NEAR)
+    while last > near and one[-last] is not other[-last]:
+        last -= 1
+    first += len(one) * _POINTER
+    second += len(other) * _POINTER
+    size = last * _POINTER
+    if last and _compare(first - size, second - size, size) == 0:
+        return start, last
+    return start, _common_end(first, second, max(0, last - 1))
+
+
+def _common_start(one: List[Any], other: List[Any], first: int, second: int, room: int, guess: int) -> int:
     low, high = 0, room
     if 0 < guess <= room:
         low, high = (guess, room) if _compare(first, second, guess * _POINTER) == 0 else (0, guess - 1)
@@ -92,10 +110,8 @@ def common_start(one: List[Any], other: List[Any], guess: int = 0) -> int:
     return low
 
 
-def common_end(one: List[Any], other: List[Any], room: int) -> int:
-    """Return how many objects two lists have in common at their ends, at most ``room``; fast if it is nearly that."""
-    first = _address(one) + len(one) * _POINTER
-    second = _address(other) + len(other) * _POINTER
+def _common_end(first: int, second: int, room: int) -> int:
+    """Return how many pointers before two addresses are the same, at most ``room``; fast if it is nearly that."""
     low, high, gap = 0, room, 0
     while low < high:
         middle = max(low + 1, high - gap) if not low else (low + high + 1) // 2

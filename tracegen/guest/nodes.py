@@ -30,7 +30,7 @@ class Items:
     Items that are not immutable are snapshots themselves; ``flat`` if there are none.
     """
 
-    __slots__ = ("_address", "_owns", "anchor", "flat", "height", "items", "kind", "lengths", "text")
+    __slots__ = ("_address", "_owns", "alone", "anchor", "flat", "height", "items", "kind", "lengths", "text")
 
     def __init__(
         self,
@@ -51,6 +51,8 @@ class Items:
         """Containers around each other in it, where the text is known."""
         self.anchor = _FIRST
         """An item's number and where its text begins, of a list that changed there before."""
+        self.alone = False
+        """Whether one name alone is known by it, so that it may be changed in place; see ``splices``."""
         self._address = memory.address(items) if len(items) >= memory.SHORTEST and memory.usable else 0
         self._owns = None if self.flat or len(items) < _MANY else Owns.of(items)
 
@@ -68,6 +70,14 @@ class Items:
         if self._address and kind is list:
             return memory.same(items, value, self._address)
         return all(map(is_, items, value))
+
+    def replace(self, start: int, end: int, items: List[Any], lengths: List[int], text: str) -> None:
+        """Become the snapshot of a list that shows ``text``, with ``items[start:end]`` replaced; of a flat one."""
+        self.items[start:end] = items
+        if self.lengths is not None:
+            self.lengths[start:end] = lengths
+        self.text = text
+        self._address = memory.address(self.items) if self._address else 0
 
 
 class Fields:

@@ -70,9 +70,9 @@ class Recorder:
 
     # More attributes than an object keeps without a dict of its own (30), which is slower.
     __slots__ = (
-        "_crowded _deadline _first _frames _gone _interrupted _lanes _lock _most_events _on_limit _others _outer _seconds "
-        "_starter _taken acquire active answers codes countdown elision epoch failure loud most_bytes owed_limit release "
-        "renderer sharing waiting wire"
+        "_crowded _deadline _first _frames _gone _interrupted _lanes _lock _most_events _on_limit _others _outer "
+        "_seconds _starter _taken acquire active answers codes countdown elision epoch failure loud most_bytes "
+        "owed_limit release renderer sharing waiting wire"
     ).split()
     frame_class: Type[FrameState] = FrameState
 
@@ -105,9 +105,8 @@ class Recorder:
         """Threads that lost the trace function, as was told."""
         self._lock = lock = threading.RLock()
         self.acquire, self.release = lock.acquire, lock.release
-        self._first = _Lane(0)
-        self._starter = 0
-        """The thread that started the recording, and outlives it."""
+        self._starter, self._first = 0, _Lane(0)
+        """The thread that started the recording, and outlives it; its lane."""
         self._others: Optional[threading.local] = None
         """The lanes of other threads. Not keyed by ident: idents are used again."""
         self._lanes = 1

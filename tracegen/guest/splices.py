@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 from . import memory
 from .nodes import Items
 from .values import ValueRenderer
 
+_LONG = 100
+"""Items from which a snapshot is changed in place."""
 _LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
+
+
+class Pending:
+    """A snapshot that is to change in place once the event is written: until then it must show what was before."""
+
+    __slots__ = ("_anchor", "_end", "_items", "_lengths", "_snapshot", "_start", "_text")
+
+    def __init__(
+        self,
+        snapshot: Items,
+        start: int,
+        end: int,
+        items: List[Any],
+        lengths: List[int],
+        text: str,
+        anchor: Tuple[int, int],
+    ) -> None:
+        self._snapshot = snapshot
+        self._start = start
+        self._end = end
+        self._items = items
+        self._lengths = lengths
+        self._text = text
+        self._anchor = anchor
+
+    def keep(self) -> Items:
+        """Change the snapshot and return it."""
+        self._snapshot.replace(self._start, self._end, self._items, self._lengths, self._text)
+        self._snapshot.anchor = self._anchor
+        return self._snapshot
 
 
 class Splice(NamedTuple):
     """``text`` is the old text with what lies between its first ``start`` and last ``end`` characters replaced."""
 
     text: str
-    snapshot: Items
+    snapshot: Union[Items, Pending]
     start: int
     end: int
     middle: str
@@ -36,8 +68,7 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
         lengths = _lengths(before.items)
         if lengths is None or sum(lengths) + 2 * last != len(text):  # it was cut
             return None
-    start = memory.common_start(before.items, value, before.anchor[0])
-    end = memory.common_end(before.items, value, min(size, last) - start)
+    start, end = memory.common(before.items, value, before.anchor[0])
     middle = _lengths(value[start : size - end])
     if middle is None or (start == 0 and end == 0):
         return None
@@ -50,10 +81,15 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
     whole = text[:first] + new + text[len(text) - rest :]
     if len(whole) > renderer.characters:
         return None
+    anchor = left, first  # loops change neighbours one after the other
+    if before.alone and last >= _LONG:
+        pending = Pending(before, start, last - end, value[start : size - end], middle, whole, anchor)
+        return Splice(whole, pending, first, rest, new)
     lengths = lengths.copy()
     lengths[start : last - end] = middle
     snapshot = Items(list, list(value), lengths, whole, flat=True)
-    snapshot.anchor = left, first  # loops change neighbours one after the other
+    snapshot.anchor = anchor
+    snapshot.alone = True
     return Splice(whole, snapshot, first, rest, new)
 
 
