@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import WireError
 from tracegen.guest.version import WIRE_VERSION
-from tracegen.guest.wire import patch
+from tracegen.guest.wire import SHORTEST_PATCHED, patch
 from tracegen.wire import Ending, parse_result
 
 
@@ -96,6 +96,29 @@ def test_patches_give_the_text_back(start: str, end: str, one: str, two: str) ->
     rows += lines(["l", 1, 2, {"x": patch(old, new)}], ["l", 1, 3, {"x": patch(new, old)}])
     events = parse_result(rows).segments[0].events
     assert [event.set["x"] for event in events] == [old, new, old]
+
+
+def _common(one: str, two: str) -> int:
+    return next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+
+
+PIECES = st.lists(st.sampled_from(["ab", "abab" * 40, "b", "\u00e9", "'"]), max_size=8).map("".join)
+
+
+@given(PIECES, PIECES, PIECES, PIECES)
+def test_a_patch_leaves_out_all_that_is_common(start: str, end: str, one: str, two: str) -> None:
+    old, new = start + one + end, start + two + end
+    before = _common(old, new)
+    room = min(len(old), len(new)) - before
+    after = min(room, _common(old[::-1], new[::-1]))
+    found = patch(old, new)
+    if isinstance(found, str):
+        assert found == new
+        assert min(len(old), len(new)) < SHORTEST_PATCHED or 2 * (before + after) < len(new)
+    elif new.startswith(old[:-1]) and len(new) > len(old):
+        assert found[0] == len(old) - 1
+    else:
+        assert found == [before, after, new[before : len(new) - after]]
 
 
 def test_a_patch_is_small() -> None:

@@ -315,11 +315,16 @@ def flat_list(value: List[Any], renderer: ValueRenderer) -> Optional[Look]:
 def known(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:
     """Return the look of a value that was looked at before, or only need be asked; as ``look`` does."""
     kind = type(value)
-    if renderer.shapes.get(id(kind)) is OWN:
+    shape = renderer.shapes.get(id(kind))
+    if shape is OWN:
         text = renderer.ask(value)
         if text is None or len(text) > renderer.characters:
             return None
         return text, Own(kind, text, renderer)
+    if shape is SINGLE and id(kind) in NAMED:
+        mark = named(value)
+        text = None if mark is None else renderer.names.get((id(kind), mark.name))
+        return (text, mark) if text is not None and len(text) <= renderer.characters else None
     snapshot = renderer.looks.get(id(value))
     if snapshot is not None:
         if snapshot is changed or snapshot.height > renderer.depth:

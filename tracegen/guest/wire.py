@@ -56,6 +56,10 @@ SHORTEST_PATCHED = 64
 """Characters of a text from which a patch is tried."""
 
 
+_AS_NUMBERS = 500
+"""Characters up to which two texts are sooner compared as numbers."""
+
+
 def patch(old: str, new: str) -> Union[str, List[Any]]:
     """Return ``[start, end, middle]`` such that ``old[:start] + middle + old[len(old) - end:] == new``.
 
@@ -77,7 +81,9 @@ def quoted_patch(old: str, new: str) -> str:
 
 
 def _common(one: str, two: str, room: int) -> int:
-    """Return the length of the common start, by bisection: comparing slices is fast, characters slow."""
+    """Return the length of the common start: of long texts by bisection, comparing slices is fast, characters slow."""
+    if room <= _AS_NUMBERS and one.isascii() and two.isascii():
+        return _equal(one[:room], two[:room], "big")
     low, high = 0, room
     while low < high:
         middle = (low + high + 1) // 2
@@ -89,6 +95,8 @@ def _common(one: str, two: str, room: int) -> int:
 
 
 def _common_end(one: str, two: str, room: int) -> int:
+    if room <= _AS_NUMBERS and one.isascii() and two.isascii():
+        return _equal(one[len(one) - room :], two[len(two) - room :], "little")
     low, high = 0, room
     while low < high:
         middle = (low + high + 1) // 2
@@ -97,6 +105,15 @@ def _common_end(one: str, two: str, room: int) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _equal(one: str, two: str, order: Any) -> int:
+    """Return how many characters two ASCII texts of one length share before ("little": after) all that differs.
+
+    The highest bit in which they differ as numbers tells.
+    """
+    differing = int.from_bytes(one.encode(), order) ^ int.from_bytes(two.encode(), order)
+    return len(one) - (differing.bit_length() + 7) // 8
 
 
 class WireWriter:
