@@ -51,8 +51,10 @@ def _can_do_without(code: CodeType) -> bool:
 
 def _spared(code: CodeType) -> CodeType:
     ops = bytearray(code.co_code)
-    for instruction in dis.get_instructions(code):
-        if instruction.opcode == _RESUME:
-            ops[instruction.offset : instruction.offset + 2] = _NOP, 0
+    at = ops.find(_RESUME)
+    while at >= 0:
+        if at % 2 == 0:  # an instruction, not its argument; what lies between instructions is zero
+            ops[at : at + 2] = _NOP, 0
+        at = ops.find(_RESUME, at + 1)
     inner = [_spared(one) if isinstance(one, CodeType) and _can_do_without(one) else one for one in code.co_consts]
     return code.replace(co_code=bytes(ops), co_consts=tuple(inner))
