@@ -96,8 +96,10 @@ def run(arguments: argparse.Namespace) -> int:
     report = run_functions(config, quiet=arguments.quiet or arguments.json)
     _print(report, arguments)
     if not report.complete:
+        finished = report.rows + report.failures
+        inputs = "input is" if finished == 1 else "inputs are"
         sys.stderr.write(
-            f"tracegen functions: interrupted; {report.rows + report.failures:,} inputs are finished and kept. "
+            f"tracegen functions: interrupted; {finished:,} {inputs} finished and kept. "
             f"Continue with the same command, or: tracegen functions --recipe {config.output}/{RECIPE_NAME}\n"
         )
         return INTERRUPTED
