@@ -157,6 +157,35 @@ def test_a_long_list_is_spliced_where_memory_can_be_read() -> None:
     assert found is None or found.middle == "99, -1, 101"
 
 
+class _Node:
+    def __init__(self) -> None:
+        self.next: Any = None
+
+
+def test_a_type_of_linked_objects_is_not_walked_in_vain() -> None:
+    renderer = ValueRenderer()
+    ring, end = _Node(), _Node()
+    ring.next = ring
+    assert structures.look(ring, None, renderer) is None
+    assert id(_Node) in renderer.cyclic
+    ring_shown = snapshots.take(ring, renderer)
+    assert ring_shown is not None
+    assert ring_shown.unchanged(ring)
+    assert not ring_shown.unchanged(end)
+    # One that is not linked is walked no more at first, then again.
+    assert structures.look(end, None, renderer) is None
+    end_shown = snapshots.take(end, renderer)
+    assert end_shown is not None
+    assert end_shown.unchanged(end)
+    found = structures.look(end, None, renderer)
+    assert found is not None
+    assert found[0] == renderer.render(end)
+    assert found[1].unchanged(end)
+    end.next = end
+    assert not end_shown.unchanged(end)
+    assert not found[1].unchanged(end)
+
+
 def test_a_cut_or_strange_list_is_not_spliced() -> None:
     small = ValueRenderer(characters=200)
     old: list[Any] = list(range(300))

@@ -99,6 +99,7 @@ class _Taker:
         """With it cycles are allowed for."""
         self.nodes = 0
         self.path: List[int] = []
+        self.cyclic = False
 
     def take(self, value: Any) -> Snapshot:
         """Return the node of a value that is not immutable."""
@@ -158,6 +159,7 @@ class _Taker:
     def _back(self, level: int) -> Snapshot:
         if self.around is None:
             raise _Cycle
+        self.cyclic = True
         return Back(self.around, level)
 
     def _method(self, value: Any) -> Snapshot:
@@ -199,10 +201,17 @@ def take(value: Any, renderer: ValueRenderer) -> Optional[Snapshot]:
     """Return the snapshot of a value that ``renderer`` has rendered last, or ``None``."""
     if type(value) is list and len(value) <= _LARGEST and _flat(value):
         return Items(list, list(value))
+    kind = id(type(value))
     try:
-        try:
-            return _Taker(renderer, None).take(value)
-        except _Cycle:
-            return _Taker(renderer, Around()).take(value)
+        if kind not in renderer.cyclic:
+            try:
+                return _Taker(renderer, None).take(value)
+            except _Cycle:
+                pass
+        taker = _Taker(renderer, Around())
+        node = taker.take(value)
+        if not taker.cyclic:
+            renderer.cyclic.discard(kind)
+        return node
     except _Impossible:
         return None

@@ -37,6 +37,10 @@ class Unusual(Exception):
     """Something that the renderer must be asked for."""
 
 
+class _Cycle(Unusual):
+    """A container within itself."""
+
+
 class _Walk:
     """One look at one value."""
 
@@ -70,7 +74,9 @@ class _Walk:
         if shape is None and not builtin:
             raise Unusual
         self.containers += 1
-        if id(value) in self.path or self.containers > _CONTAINERS:
+        if id(value) in self.path:
+            raise _Cycle
+        if self.containers > _CONTAINERS:
             raise Unusual
         around, self.deepest = self.deepest, 0
         self._reach(depth + 1)
@@ -343,11 +349,16 @@ def look(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:
     ``None`` where the renderer must be asked.
     """
     kind = type(value)
-    if not (kind is list or kind is dict or kind is tuple) and shape_of(kind, renderer) is None:
+    builtin = kind is list or kind is dict or kind is tuple
+    if not builtin and (id(kind) in renderer.cyclic or shape_of(kind, renderer) is None):
         return None
     walk = _Walk(renderer)
     try:
         found = walk.look(value, changed)
+    except _Cycle:
+        if not builtin:
+            renderer.cyclic.add(id(kind))
+        return None
     except (Unusual, ValueError):  # ValueError: an int beyond the digits limit
         return None
     return found if walk.left >= 0 else None

@@ -6,7 +6,7 @@ Built-ins are walked by their own structure (``builtins_text``), other types thr
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, FrozenSet, List, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Set, Tuple
 
 from . import digests
 from .alarm import alarm
@@ -56,6 +56,8 @@ class ValueRenderer:
         """Texts and snapshots of large values that were looked at last, by address."""
         self.names: Dict[Tuple[int, Tuple[Any, ...]], str] = {}
         """Texts of what is shown by names alone, by type and names."""
+        self.cyclic: Set[int] = set()
+        """Types of which the last object seen lay within itself, by id; linked nodes mostly go on to do so."""
         self.shapes: Dict[int, Any] = {}
         """What ``structures`` knows of types, by id; ``_handlers`` keeps them alive."""
 
