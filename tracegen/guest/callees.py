@@ -12,7 +12,7 @@ import sys
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
-from .guard import HEAP_TYPE, find_in, instance_dict
+from .guard import HEAP_TYPE, dict_of, find_in, instance_dict, mro_of
 from .nodes import BOUND_IN_C
 from .opcodes import codes_of
 
@@ -252,14 +252,11 @@ def _attribute(value: Any, name: str) -> Any:
         return _Method(kind, name)
     if kind is ModuleType:
         return vars(ModuleType)["__dict__"].__get__(value)[name]
-    if kind is _Method or not type.__dict__["__flags__"].__get__(kind) & HEAP_TYPE or issubclass(kind, type):
+    if kind is _Method or not _flags_of(kind) & HEAP_TYPE or issubclass(kind, type):
         raise Unknown
-    if find_in(kind, "__getattribute__") is not object.__dict__["__getattribute__"]:
-        raise Unknown
+    of_class = _of_class(kind, name)
     own = instance_dict(value) or {}
-    try:
-        of_class = find_in(kind, name)
-    except AttributeError:
+    if of_class is _MISSING:
         return own[name]
     if type(of_class) is staticmethod or type(of_class) is classmethod:
         of_class = of_class.__func__
@@ -268,6 +265,23 @@ def _attribute(value: Any, name: str) -> Any:
     if type(of_class) is not FunctionType and _found(type(of_class), "__get__") is not None:
         raise Unknown
     return own.get(name, of_class)
+
+
+_MISSING = object()
+_flags_of: Any = type.__dict__["__flags__"].__get__
+_GETATTRIBUTE = object.__dict__["__getattribute__"]
+
+
+def _of_class(kind: type, name: str) -> Any:
+    """Return what the type's MRO gives for a name; raises ``Unknown`` where looking attributes up is the program's."""
+    found = _MISSING
+    for base in mro_of(kind):
+        namespace = dict_of(base)
+        if found is _MISSING and name in namespace:
+            found = namespace[name]
+        if "__getattribute__" in namespace and namespace["__getattribute__"] is not _GETATTRIBUTE:
+            raise Unknown
+    return found
 
 
 def _may_be_read(value: Any) -> bool:
