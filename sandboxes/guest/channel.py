@@ -60,8 +60,8 @@ class Channel:
         self._page = page
         self._owner = os.getpid()
         self._file = _identity()
-        self._end = os.lseek(RESULT_FD, 0, os.SEEK_CUR)
-        """Where the next write begins."""
+        self._end = -1
+        """Where the next write begins; the first looks: another file could stand at 0 too."""
 
     def write(self, data: bytes) -> None:
         """Append to the result, unbuffered. Ends the process when the result is full.

@@ -119,6 +119,13 @@ def test_a_program_that_closes_every_descriptor_loses_only_what_follows(pool: Po
     assert works(pool)
 
 
+def test_another_file_in_the_results_place_gets_nothing(pool: Pool) -> None:
+    other = "import os\nfile = os.open('file', os.O_CREAT | os.O_RDWR)\nos.dup2(file, 250)\nchannel.write(b'first')"
+    outcome = run(pool, other)
+    assert (outcome.status, outcome.exit_code, outcome.result) == ("guest_fault", RESULT_LOST, b"")
+    assert works(pool)
+
+
 def test_a_program_that_moves_in_its_result_loses_nothing(pool: Pool) -> None:
     outcome = run(pool, "import os\nchannel.write(b'before')\nos.lseek(250, 2, 0)\nchannel.write(b'after')")
     assert (outcome.status, outcome.result) == ("finished", b"beforeafter")

@@ -16,13 +16,12 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Iterator
 
 from .interrupts import is_marked
+from .opcodes import GENERATOR_LIKE
 
 INSTRUMENTS = sys.implementation.name == "cpython" and sys.version_info[:2] == (3, 12)
 """Whether this Python does so."""
 _RESUME = dis.opmap.get("RESUME", -1)
 _NOP = dis.opmap["NOP"]
-_RESUMED = 0x20 | 0x80 | 0x200
-"""Flags of generators and coroutines, which cannot do without."""
 
 
 def spare(*modules: ModuleType) -> None:
@@ -45,8 +44,8 @@ def _functions(namespace: Any, home: str) -> Iterator[FunctionType]:
 
 
 def _can_do_without(code: CodeType) -> bool:
-    # Without arguments ``super`` looks at the frame that is executed.
-    return not code.co_flags & _RESUMED and "__class__" not in code.co_freevars
+    # What is suspended goes on at such an instruction; without arguments ``super`` looks at the frame that is executed.
+    return not code.co_flags & GENERATOR_LIKE and "__class__" not in code.co_freevars
 
 
 def _spared(code: CodeType) -> CodeType:
