@@ -3,6 +3,8 @@
 .PHONY: help demo lint check test test-all test-tools docs venv docker-engine clean
 
 BIN := .venv/bin
+# Pythons for the tests that this machine does not have, see scripts/python-from-debian.sh.
+export PATH := $(CURDIR)/.pythons/bin:$(PATH)
 DEMO := demo-output
 
 help:

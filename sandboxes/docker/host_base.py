@@ -223,7 +223,7 @@ def _shared_libraries(binaries: list[Path]) -> list[HostFile]:
                 raise ImageUnavailable(f"a library is missing on this machine: {line.strip()}")
             continue
         if match["name"] is None or match["name"].startswith("/"):
-            loader = match["name"] or match["path"]
+            loader = loader or match["name"] or match["path"]  # the executable's, which comes first
         else:
             found[match["name"]] = Path(match["path"])
     if "libc.so.6" not in found:

@@ -57,7 +57,10 @@ def truths():
                     or (c.value and
                         a < b):
                 LOG.append("lines")
+            a and b or c
             LOG.append(repr([x, y, z, w, v, u]))
+            a.value and LOG.append("alone")
+            any(each and LOG.append("any") for each in (a, b))
     return list(LOG)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Tuple
@@ -302,6 +303,33 @@ def items_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     )
 
 
+def template_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render what a t-string gives, with the values that it holds."""
+
+    def body() -> str:
+        strings = renderer.walk(value.strings, depth + 1)
+        return "Template(strings=%s, interpolations=%s)" % (strings, renderer.walk(value.interpolations, depth + 1))
+
+    return guarded(renderer, value, "Template(...)", body)
+
+
+def interpolation_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render one of its values, with the text, conversion and format that stand beside it."""
+    rest = value.expression, value.conversion, value.format_spec
+
+    def body() -> str:
+        return "Interpolation(%s)" % ", ".join([renderer.walk(each, depth + 1) for each in (value.value, *rest)])
+
+    return guarded(renderer, value, "Interpolation(...)", body)
+
+
+def _of_templates() -> Tuple[Tuple[type, Callable[..., str]], ...]:
+    if sys.version_info < (3, 14):
+        return ()
+    template = eval('t"{0}"')  # ``string.templatelib`` finds the types so, and imports more
+    return (type(template), template_text), (type(template.interpolations[0]), interpolation_text)
+
+
 BUILTINS: Tuple[Tuple[type, Callable[..., str]], ...] = (
     (int, integer),
     (str, string),
@@ -326,4 +354,5 @@ BUILTINS: Tuple[Tuple[type, Callable[..., str]], ...] = (
     (type(Ellipsis), plain),
     (type(NotImplemented), plain),
     (range, plain),
+    *_of_templates(),
 )

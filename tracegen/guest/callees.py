@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Nam
 
 from .guard import HEAP_TYPE, dict_of, find_in, instance_dict, mro_of
 from .nodes import BOUND_IN_C
-from .opcodes import codes_of
+from .opcodes import TAKES_ITEM, codes_of
 
 Lookup = Callable[[str], Any]
 """Gives the value of a name, or raises ``KeyError``."""
@@ -41,7 +41,8 @@ _MADE = Callee("made")
 """A function of Python that the line has made: a lambda, or a comprehension."""
 _MAKES = frozenset(("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"))
 _OPS = {code: name for name, code in dis.opmap.items()}
-_LOADS = frozenset(("LOAD_FAST", "LOAD_FAST_CHECK"))
+_LOADS = frozenset(("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"))
+_LOADS_OF_TWO = frozenset(("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW"))
 _ONLY_PUSH = ("LOAD_", "BUILD_")
 _ONLY_POP = frozenset(("POP_TOP", "STORE_FAST", "STORE_DEREF", "STORE_GLOBAL", "STORE_NAME"))
 _PERMUTE = frozenset(("SWAP", "ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N", "STORE_FAST_LOAD_FAST"))
@@ -108,10 +109,14 @@ def _followed(code: CodeType) -> Iterator[Tuple[Optional[int], Optional[Callee],
             elif name == _SPREAD:
                 yield line, _spread(stack, argument), 0
             elif name not in _WITHOUT_EFFECT:
-                if name in _SUBSCRIPTS:
-                    kind, place = _SUBSCRIPTS[name]
+                kind, place = _SUBSCRIPTS.get(_read_as(name, argument), ("", 0))
+                if kind:
                     yield line, Callee(kind, base=stack[-place] if len(stack) >= place else None), 1
                 _step(stack, code, ops[at], name, argument)
+
+
+def _read_as(name: str, argument: int) -> str:
+    return "BINARY_SUBSCR" if name == "BINARY_OP" and argument == TAKES_ITEM else name
 
 
 def _call(stack: List[Optional[Callee]], name: str, count: int) -> Optional[Callee]:
@@ -129,8 +134,11 @@ def _call(stack: List[Optional[Callee]], name: str, count: int) -> Optional[Call
 
 
 def _spread(stack: List[Optional[Callee]], flags: int) -> Optional[Callee]:
-    """Do so where arguments come from an iterable, and with bit 0 of ``flags`` keywords from a mapping."""
-    slots = (1 if _VERSION < (3, 11) else 2) + 1 + (flags & 1)
+    """Do so where arguments come from an iterable, and with bit 0 of ``flags`` keywords from a mapping.
+
+    From 3.14 on there is a place for the mapping always.
+    """
+    slots = (1 if _VERSION < (3, 11) else 2) + 1 + (flags & 1 if _VERSION < (3, 14) else 1)
     if len(stack) < slots:
         stack.clear()
         return None
@@ -144,7 +152,7 @@ def _step(stack: List[Optional[Callee]], code: CodeType, op: int, name: str, arg
     """Follow one instruction that is no call: what is not known of a place on the stack is ``None``."""
     if name in _LOADS:
         stack.append(Callee("local", code.co_varnames[argument]) if argument < len(code.co_varnames) else None)
-    elif name == "LOAD_FAST_LOAD_FAST":
+    elif name in _LOADS_OF_TWO:
         stack.extend(Callee("local", code.co_varnames[place]) for place in (argument >> 4, argument & 15))
     elif name == "LOAD_CONST":
         stack.append(Callee("literal", base=type(code.co_consts[argument])))

@@ -49,7 +49,7 @@ def compile_with_sites(text: str, path: str) -> Compiled:
             code = _compiled(plain, source)
         except (RecursionError, MemoryError, SyntaxError, ValueError):  # nested too deeply for the compiler
             return Compiled(plain, [source.whole])
-    return Compiled(code, source.spared + source.bare)
+    return Compiled(code, list(dict.fromkeys(source.spared + source.bare)))
 
 
 def _compiled(plain: CodeType, source: _Source) -> CodeType:

@@ -13,6 +13,8 @@ from .guard import HEAP_TYPE
 GENERATOR_LIKE = 0x20 | 0x80 | 0x200
 """``CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR``."""
 OPTIMIZED = 0x1
+TAKES_ITEM = 26
+"""With this argument ``BINARY_OP`` takes an item, from 3.14 on."""
 
 
 def codes_of(*names: str) -> FrozenSet[int]:

@@ -29,6 +29,7 @@ _VALUES = (
     ast.UnaryOp,
     ast.Yield,
     ast.YieldFrom,
+    getattr(ast, "TemplateStr", ast.JoinedStr),  # from 3.14 on
 )
 _METHOD_LINES = sys.version_info >= (3, 10)
 """Whether an attribute is read, and a method called, on the line of its name and not on that of its object."""
@@ -38,6 +39,10 @@ _JOINS_TELL = sys.version_info[:2] == (3, 12)
 """Whether a line may be told again where branches meet, depending on the instruction before: no site stands there."""
 _RESUMES_TELL = sys.version_info >= (3, 13)
 """Whether a line is told again at a branch that follows a resumption."""
+_ENDS_TELL = sys.version_info >= (3, 10)
+"""Whether the end of a statement has no line of its own where the branches of its value meet: no site stands there."""
+_UNROLLED = frozenset(("all", "any", "tuple")) if sys.version_info >= (3, 14) else frozenset()
+"""Functions whose calls with a generator expression are compiled into branches."""
 _FIRST = {
     ast.Attribute: "value",
     ast.Await: "value",
@@ -158,7 +163,9 @@ class Rewriter:
         self._field(node, "msg", 0)
 
     def _in_expr(self, node: Any) -> None:
-        self._field(node, "value", 0, shown=isinstance(node.value, (ast.Yield, ast.YieldFrom)))
+        value = node.value
+        ends = _ENDS_TELL and (isinstance(value, ast.BoolOp) or _is_unrolled(value))
+        self._field(node, "value", 0, shown=ends or isinstance(value, (ast.Yield, ast.YieldFrom)))
 
     def _is_local(self, target: Any) -> bool:
         return isinstance(target, ast.Name) and target.id not in self._globals
@@ -330,6 +337,12 @@ def _resumes(value: Any) -> bool:
 
 def _is_format(node: Any) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Tuple)
+
+
+def _is_unrolled(node: Any) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in _UNROLLED:
+        return False
+    return len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp)
 
 
 def _is_super(node: Any) -> bool:

@@ -76,6 +76,13 @@ PARTS: Dict[Any, Callable[[Any], List[Any]]] = {
     builtins_text.ordered_text: lambda value: _key_and_value(OrderedDict.items(value)),
     builtins_text.defaultdict_text: lambda value: [value.default_factory, *_key_and_value(dict.items(value))],
     builtins_text.view_text: list,
+    builtins_text.template_text: lambda value: [value.strings, value.interpolations],
+    builtins_text.interpolation_text: lambda value: [
+        value.value,
+        value.expression,
+        value.conversion,
+        value.format_spec,
+    ],
     named_tuple_text: lambda value: list(tuple.__iter__(value)),
     exception_text: lambda value: [BaseException.__dict__["args"].__get__(value)],
 }

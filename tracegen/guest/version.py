@@ -1,6 +1,6 @@
 """Versions that travel with every record."""
 
-RECORDER_VERSION = "0.5.1"
+RECORDER_VERSION = "0.5.2"
 """Part of every job's id: moves with any change of events or values."""
 
 WIRE_VERSION = 3
