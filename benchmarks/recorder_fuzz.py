@@ -26,7 +26,7 @@ from sandboxes.interpreters import Interpreter, find
 from schemas.errors import UsageError
 
 BATCH = 250
-PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# ensure-test-tools.sh: Podman for the tests of its backend, a registry of images in .venv/bin, and Python 3.14 in
-# .pythons. Needs .venv.
+# ensure-test-tools.sh: Podman for the tests of its backend, a registry of images in .venv/bin, and Python 3.14
+# and 3.15 in .pythons. Needs .venv.
 #
 # The registry is taken out of Debian's package, not installed: the package would start it as a service of the machine.
 # The tests start a Podman service of their own. Where there is no apt, the tests that need either are skipped and say
@@ -9,10 +9,12 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/common.sh
 
-# Debian 12 has no Python 3.14. The tests run under the Pythons that they find, so that none fails for want of it.
-if can_apt && ! command -v python3.14 >/dev/null 2>&1; then
-    scripts/python-from-debian.sh 3.14 || say "the tests run without Python 3.14, see above"
-fi
+# Debian 12 has neither. The tests run under the Pythons that they find, so that none fails for want of one.
+for version in 3.14 3.15; do
+    if can_apt && ! command -v "python$version" >/dev/null 2>&1; then
+        scripts/python-from-debian.sh "$version" || say "the tests run without Python $version, see above"
+    fi
+done
 # catatonit is the init of Podman's containers; crun, its usual runtime, refuses machines with both cgroup versions.
 if can_apt && ! { command -v podman && command -v catatonit && command -v runc; } >/dev/null 2>&1; then
     announce "install Podman with apt-get for the tests of its backend: podman catatonit runc (90 MB)"

@@ -25,7 +25,7 @@ from tracegen.render import get_renderer
 from tracegen.runner import pool_spec
 
 PROGRAMS: Final = {path.stem: path for path in sorted((ROOT / "tests/corpus/versions").glob("*.py"))}
-SINCE: Final = {"matching": (3, 10), "groups": (3, 11), "generics": (3, 12), "templates": (3, 14)}
+SINCE: Final = {"matching": (3, 10), "groups": (3, 11), "generics": (3, 12), "templates": (3, 14), "frozen": (3, 15)}
 """First version that has a program's syntax."""
 GOLDEN: Final = FOLDER / "versions"
 ACCEPTING: Final = os.environ.get("TRACEGEN_ACCEPT_GOLDEN") == "1"

@@ -323,6 +323,16 @@ def interpolation_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
     return guarded(renderer, value, "Interpolation(...)", body)
 
 
+def frozen_dict_text(renderer: ValueRenderer, value: Any, depth: int) -> str:
+    """Render a frozendict in insertion order."""
+
+    def body() -> str:
+        inner = ", ".join(pairs(renderer, value.items(), len(value), depth))
+        return "frozendict({%s})" % inner if inner else "frozendict()"
+
+    return guarded(renderer, value, "frozendict({...})", body)
+
+
 def _of_templates() -> Tuple[Tuple[type, Callable[..., str]], ...]:
     if sys.version_info < (3, 14):
         return ()
@@ -355,4 +365,5 @@ BUILTINS: Tuple[Tuple[type, Callable[..., str]], ...] = (
     (type(NotImplemented), plain),
     (range, plain),
     *_of_templates(),
+    *([] if digests.FROZEN_DICT is None else [(digests.FROZEN_DICT, frozen_dict_text)]),
 )

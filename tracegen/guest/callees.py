@@ -40,7 +40,10 @@ _NULL = Callee("null")
 _MADE = Callee("made")
 """A function of Python that the line has made: a lambda, or a comprehension."""
 _MAKES = frozenset(("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"))
+_COMMON_CONSTANTS: Any = getattr(dis, "_common_constants", ())
 _OPS = {code: name for name, code in dis.opmap.items()}
+_TEXTS = frozenset(number for number, each in enumerate(_COMMON_CONSTANTS) if type(each) is str)
+"""Arguments with which ``LOAD_COMMON_CONSTANT`` gives a text, from 3.15 on."""
 _LOADS = frozenset(("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"))
 _LOADS_OF_TWO = frozenset(("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW"))
 _ONLY_PUSH = ("LOAD_", "BUILD_")
@@ -156,6 +159,8 @@ def _step(stack: List[Optional[Callee]], code: CodeType, op: int, name: str, arg
         stack.extend(Callee("local", code.co_varnames[place]) for place in (argument >> 4, argument & 15))
     elif name == "LOAD_CONST":
         stack.append(Callee("literal", base=type(code.co_consts[argument])))
+    elif name == "LOAD_COMMON_CONSTANT":
+        stack.append(Callee("literal", base=str) if argument in _TEXTS else None)
     elif name == "PUSH_NULL":
         stack.append(_NULL)
     elif name == "LOAD_DEREF":

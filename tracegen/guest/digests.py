@@ -5,6 +5,7 @@ Where too much would have to be walked there is no digest, and the marker has no
 
 from __future__ import annotations
 
+import builtins
 import marshal
 from collections import Counter, OrderedDict, defaultdict, deque
 from hashlib import blake2b
@@ -34,6 +35,10 @@ _MOST_KEPT = 4
 _NONE: Tuple[str, Any] = "", blake2b(digest_size=4)
 _kept: List[Tuple[str, Any]] = [_NONE]
 """The texts digested last, each with its unfinished digest; the latest first."""
+
+
+FROZEN_DICT: Any = vars(builtins).get("frozendict")
+"""The type, from 3.15 on."""
 
 
 class _TooMuch(Exception):
@@ -70,6 +75,8 @@ class _Walk:
             inner = self.sequence(value, depth + 1)
         elif key in _DICTS:
             inner = self._pairs(list(dict.items(value)), depth + 1)
+        elif kind is FROZEN_DICT:
+            inner = self._pairs(list(value.items()), depth + 1)
         elif key not in _NAMED and self.shown(kind):
             inner = self._pairs(list(attributes(value).items()), depth + 1)
         return marshal.dumps((name, inner), _WITHOUT_REFERENCES)

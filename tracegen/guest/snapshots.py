@@ -73,6 +73,7 @@ PARTS: Dict[Any, Callable[[Any], List[Any]]] = {
     builtins_text.tuple_text: lambda value: list(tuple.__iter__(value)),
     builtins_text.dict_text: lambda value: _key_and_value(dict.items(value)),
     builtins_text.counter_text: lambda value: _key_and_value(dict.items(value)),
+    builtins_text.frozen_dict_text: lambda value: _key_and_value(value.items()),
     builtins_text.ordered_text: lambda value: _key_and_value(OrderedDict.items(value)),
     builtins_text.defaultdict_text: lambda value: [value.default_factory, *_key_and_value(dict.items(value))],
     builtins_text.view_text: list,

@@ -95,7 +95,7 @@ def _classes() -> bytes:
     for code in SPREAD_OPS:
         found[code] = _SPREADS
     found[dis.EXTENDED_ARG] = _EXTENDS
-    if _VERSION in ((3, 12), (3, 13), (3, 14)):
+    if (3, 12) <= _VERSION <= (3, 15):
         found[dis.opmap["CALL_INTRINSIC_1"]] = _INTRINSIC
     return bytes(found)
 

@@ -11,7 +11,7 @@ from tracegen.sources.base import Rejected
 from tracegen.sources.python_source import parse_expression
 from tracegen.sources.scopes import FunctionNode, ModuleNames, is_generator
 
-# Parses and runs on 3.8 to 3.14. ``asyncio.run`` wants a coroutine, which no expression outside an ``async def`` is:
+# Parses and runs on 3.8 to 3.15. ``asyncio.run`` wants a coroutine, which no expression outside an ``async def`` is:
 # a generator expression with ``await`` becomes an asynchronous one, in which the draining comprehension is allowed, and
 # ``wait_for`` makes its first item a coroutine. The call itself, being the outermost iterable, keeps the names of its
 # own scope.
