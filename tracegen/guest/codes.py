@@ -11,7 +11,7 @@ from .callees import Callee, callees
 from .opcodes import GENERATOR_LIKE, OPTIMIZED, is_return, is_yield
 from .shadows import shadows, unreadable
 from .sources import SourceFile
-from .stillness import FINAL, Line, cleans_up, loudness_of_code, still_lines
+from .stillness import FINAL, Line, cleans_up, loops, loudness_of_code, still_lines
 from .wire import WireWriter, encode, quoted
 
 UNBOUND = object()
@@ -55,6 +55,7 @@ class CodeInfo:
         "cleans_up",
         "code",
         "generator",
+        "heads",
         "index",
         "keys",
         "lines",
@@ -86,7 +87,9 @@ class CodeInfo:
         self.whole = self.names is not None and not self.shadows and len(self.names) == _count(code)
         """Whether ``f_locals`` holds the names that are shown and no others, if nobody put some there."""
         self.still: Dict[Optional[int], Line] = {}
-        """Its still lines, once ``read`` has found them."""
+        """Its still lines, once ``read`` has found them, and parts of lines by keys below zero."""
+        self.heads: Dict[Optional[int], Dict[int, int]] = {}
+        """By line, the keys of loop heads that come again, by the offsets at which their events do."""
         self.unread = _ENTRIES if self.whole else 0
         """How often it is to be entered until its lines are read, if it does not run for long before."""
         self.loud = loudness_of_code(code) | (FINAL if final else 0)
@@ -102,6 +105,8 @@ class CodeInfo:
         """Find the still lines: takes as long as some events, which few codes have."""
         self.unread = 0
         self.still = still_lines(self.code)
+        self.heads, parts = loops(self.code, self.still)
+        self.still.update(parts)
 
     def enter(self) -> None:
         """Count an entry while the lines are unread."""
@@ -114,6 +119,10 @@ class CodeInfo:
         if self._callees is None:
             self._callees = callees(self.code)
         return self._callees.get(line)
+
+    def part(self, line: Optional[int], frame: FrameType) -> Optional[int]:
+        """Return the key of what a frame runs from its line's event on, if that is less than the line."""
+        return self.heads[line].get(frame.f_lasti, line)
 
     def is_return(self, frame: FrameType) -> bool:
         """Whether a ``return`` event is one, and not an exception that leaves the frame."""

@@ -90,7 +90,8 @@ class FrameState:
         self.marks: Dict[str, Any] = info.unbound.copy()
         """What a name's value is known by: an immutable one by itself, others by a snapshot or not at all."""
         self.line: Optional[int] = None
-        """The line of the last event, whose instructions run until the next; ``None`` if others ran besides."""
+        """The line of the last event, whose instructions run until the next, or the key of a part of it that does;
+        ``None`` if others ran besides."""
         self.epoch = -1
         """The recorder's epoch when the values were looked at: nothing has changed them within it."""
         self.trusted: Optional[bool] = None
@@ -204,7 +205,7 @@ class FrameState:
             self._forget(deleted)
         if found:
             self._keep(found)
-        self.line = line
+        self.line = info.part(line, frame) if info.heads and value is None and line in info.heads else line
         self.epoch = recorder.epoch
         self.trusted = None
 

@@ -12,7 +12,7 @@ import dis
 import sys
 from _weakref import CallableProxyType, ProxyType, ReferenceType
 from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
-from typing import Any, Dict, Iterator, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from .callees import CALL_OPS, SPREAD_OPS, makes_iterators
 from .guard import dict_of, mro_of
@@ -36,6 +36,8 @@ Up to 3.12 ``f_locals`` keeps a value until the frame's next event, so that fina
 
 Line = Tuple[int, Tuple[str, ...]]
 """Marks of a line, and the names that it can bind or unbind."""
+Part = Tuple[int, int, Optional[int]]
+"""Offsets at which instructions of one line begin and end, and the line."""
 
 _WEAK = frozenset(map(id, (ReferenceType, ProxyType, CallableProxyType)))
 _WEAK_MODULES = ("weakref", "_weakrefset")
@@ -103,6 +105,11 @@ def _classes() -> bytes:
 _CLASSES = _classes()
 _WITHOUT_NOTE = bytes((_CALM,))
 _STORE = dis.opmap["STORE_FAST"]
+_FOR_ITER = dis.opmap["FOR_ITER"]
+_JUMPS = frozenset(code for name, code in dis.opmap.items() if "JUMP" in name or name in ("FOR_ITER", "SEND"))
+_ABSOLUTE = codes_of("JUMP_ABSOLUTE")
+_FORWARD = codes_of("JUMP_FORWARD", "FOR_ITER")
+_BACKWARD = codes_of("JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
 _PAIRS = codes_of("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST")
 
 
@@ -170,6 +177,84 @@ def still_lines(code: CodeType) -> Dict[Optional[int], Line]:
         for line, mark in marks.items()
         if line not in loud
     }
+
+
+def loops(
+    code: CodeType, lines: Dict[Optional[int], Line]
+) -> Tuple[Dict[Optional[int], Dict[int, int]], Dict[Optional[int], Line]]:
+    """Return what is still of the heads of ``for`` loops when they come again, where calls on the line are over.
+
+    First, by line, the offsets at which its event comes again with a key for each (below zero); then what is known of
+    the instructions from there on, by key. ``lines``: what is known of whole lines. A head that comes again goes on at
+    its ``FOR_ITER``; where any other jump stands on that way, nothing is said.
+    """
+    ops = code.co_code
+    if not _USABLE or _FOR_ITER not in ops[::2]:
+        return {}, {}
+    kinds = ops[::2].translate(_CLASSES)
+    parts = list(_parts(code))
+    if any(line is None and kinds[a // 2 : b // 2].translate(None, _WITHOUT_NOTE) for a, b, line in parts):
+        return {}, {}
+    heads: Dict[Optional[int], Dict[int, int]] = {}
+    found: Dict[Optional[int], Line] = {}
+    for start, end, line in parts:
+        whole = lines.get(line, (CALLS, ()))[0]
+        for at in range(start, end, 2):
+            if ops[at] == _FOR_ITER and whole & CALLS:
+                way = _way(ops, parts, at, end, line)
+                known = None if way is None else _known(code, ops, kinds, way)
+                if known is not None and not known[0] & CALLS:
+                    found[-at] = known
+                    back = [first for first, _, of in parts if of == line and _goal(ops, first) in (at, at - 2)]
+                    entries = [at, at - 2, *back] if ops[at - 2] == dis.EXTENDED_ARG else [at, *back]
+                    heads.setdefault(line, {}).update(dict.fromkeys(entries, -at))
+    return heads, found
+
+
+def _way(ops: bytes, parts: List[Part], at: int, end: int, line: Optional[int]) -> Optional[List[Tuple[int, int]]]:
+    """Return the instructions of a line that run from its ``FOR_ITER`` on, within the loop and where it ends."""
+    goal = _goal(ops, at)
+    after = [(goal, last) for first, last, of in parts if of == line and first <= goal < last]
+    way = [(at, end), *after]
+    stops = {first: of for first, _, of in parts}
+    if any(stops.get(last, -1) is None for _, last in way) or stops.get(goal, -1) is None:
+        return None  # instructions without a line follow, and may lead back to it without an event
+    jumps = [place for first, last in way for place in range(first, last, 2) if ops[place] in _JUMPS and place != at]
+    goals = [of for place in jumps for first, last, of in parts if first <= _goal(ops, place) < last]
+    return way if len(goals) == len(jumps) and line not in goals and None not in goals else None
+
+
+def _known(code: CodeType, ops: bytes, kinds: bytes, way: List[Tuple[int, int]]) -> Optional[Line]:
+    """Return the marks and names of some instructions; ``None`` if they may change more."""
+    marks = STILL
+    bound: Set[str] = set()
+    for first, last in way:
+        part = kinds[first // 2 : last // 2]
+        more = None if _LOUD in part else _marks_of(code, ops, first, part, bound)
+        if more is None:
+            return None
+        marks |= more
+    return marks, tuple(sorted(bound))
+
+
+def _goal(ops: bytes, at: int) -> int:
+    """Return where a jump at an offset leads, ``-1`` if there is none; extended arguments may lie there or before."""
+    argument = 0
+    while ops[at] == dis.EXTENDED_ARG:
+        argument = (argument | ops[at + 1]) << 8
+        at += 2
+    if not argument and at >= 2 and ops[at - 2] == dis.EXTENDED_ARG:
+        argument = ops[at - 1] << 8
+    argument |= ops[at + 1]
+    op = ops[at]
+    if op in _ABSOLUTE:
+        return 2 * argument
+    if op not in _BACKWARD and op not in _FORWARD:
+        return -1
+    at += 2
+    while ops[at] in CACHE:
+        at += 2
+    return at + (2 * argument if op in _FORWARD else -2 * argument)
 
 
 def _parts(code: Any) -> Iterator[Tuple[int, int, Optional[int]]]:
