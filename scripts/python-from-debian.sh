@@ -53,5 +53,5 @@ patchelf --force-rpath --set-rpath "$home/$libraries" "$folder/tree/usr/bin/pyth
 mkdir -p .pythons/bin
 rm -rf "$home"
 mv "$folder/tree" "$home"
+"$home/usr/bin/python$version" -c "import ctypes, ssl, sqlite3" || lack "Python $version was unpacked but does not run"
 ln -sfn "$home/usr/bin/python$version" ".pythons/bin/python$version"
-".pythons/bin/python$version" -c "import ctypes, ssl, sqlite3" || lack "Python $version was unpacked but does not run"

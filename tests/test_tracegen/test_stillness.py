@@ -102,7 +102,7 @@ def test_heads_of_loops_tell_what_they_do_when_they_come_again() -> None:
 def test_the_head_of_a_long_loop_has_an_extended_argument() -> None:
     body = "".join(f"        held.append({number})\n" for number in range(100))
     code = _code(f"def f(items, held):\n    for i in range(len(items)):\n{body}")
-    heads, parts = stillness.loops(code, stillness.still_lines(code))
+    heads, _ = stillness.loops(code, stillness.still_lines(code))
     key = min(heads[2].values())
     assert set(heads[2]) == {-key, -key - 2}
     assert code.co_code[-key - 2] == dis.EXTENDED_ARG

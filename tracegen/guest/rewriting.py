@@ -41,7 +41,9 @@ _RESUMES_TELL = sys.version_info >= (3, 13)
 """Whether a line is told again at a branch that follows a resumption."""
 _ENDS_TELL = sys.version_info >= (3, 10)
 """Whether the end of a statement has no line of its own where the branches of its value meet: no site stands there."""
-_UNROLLED = frozenset("all any tuple list set".split()[: {(3, 14): 3, (3, 15): 5}.get(sys.version_info[:2], 0)])
+_UNROLLED = frozenset(
+    {(3, 14): ("all", "any", "tuple"), (3, 15): ("all", "any", "tuple", "list", "set")}.get(sys.version_info[:2], ())
+)
 """Functions whose calls with a generator expression are compiled into branches."""
 _FIRST = {
     ast.Attribute: "value",

@@ -205,9 +205,9 @@ def loops(
                 known = None if way is None else _known(code, ops, kinds, way)
                 if known is not None and not known[0] & CALLS:
                     found[-at] = known
-                    back = [first for first, _, of in parts if of == line and _goal(ops, first) in (at, at - 2)]
-                    entries = [at, at - 2, *back] if ops[at - 2] == dis.EXTENDED_ARG else [at, *back]
-                    heads.setdefault(line, {}).update(dict.fromkeys(entries, -at))
+                    own = range(_begin(ops, at), at + 1, 2)
+                    back = [first for first, _, of in parts if of == line and _goal(ops, first) in own]
+                    heads.setdefault(line, {}).update(dict.fromkeys([*own, *back], -at))
     return heads, found
 
 
@@ -237,16 +237,21 @@ def _known(code: CodeType, ops: bytes, kinds: bytes, way: List[Tuple[int, int]])
     return marks, tuple(sorted(bound))
 
 
+def _begin(ops: bytes, at: int) -> int:
+    """Return where an instruction begins with its extended arguments."""
+    while at >= 2 and ops[at - 2] == dis.EXTENDED_ARG:
+        at -= 2
+    return at
+
+
 def _goal(ops: bytes, at: int) -> int:
-    """Return where a jump at an offset leads, ``-1`` if there is none; extended arguments may lie there or before."""
+    """Return where a jump at an offset leads, also that of one of its extended arguments; ``-1`` if there is none."""
+    at = _begin(ops, at)
     argument = 0
     while ops[at] == dis.EXTENDED_ARG:
         argument = (argument | ops[at + 1]) << 8
         at += 2
-    if not argument and at >= 2 and ops[at - 2] == dis.EXTENDED_ARG:
-        argument = ops[at - 1] << 8
-    argument |= ops[at + 1]
-    op = ops[at]
+    op, argument = ops[at], argument | ops[at + 1]
     if op in _ABSOLUTE:
         return 2 * argument
     if op not in _BACKWARD and op not in _FORWARD:
