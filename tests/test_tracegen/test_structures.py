@@ -1,5 +1,6 @@
 """The quick ways to a value's text give what rendering gives, or nothing."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,17 @@ from tracegen.guest import digests, growth, memory, nodes, snapshots, splices, s
 from tracegen.guest.values import ValueRenderer
 
 PLAIN = st.sampled_from([0, 7, -1, 10**30, True, None, 0.5, -0.0, "a", "it's", 'é"\n', "\ud800", "x" * 30])
+
+LEAF = PLAIN | st.integers(-9, 9)
+TUPLES: st.SearchStrategy[Any] = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=3).map(tuple), max_leaves=6)
+CONTAINERS: st.SearchStrategy[Any] = (
+    st.lists(TUPLES, max_size=6)
+    | st.builds(deque, st.lists(TUPLES, max_size=4), st.none() | st.integers(0, 5))
+    | st.sets(st.integers(-5, 300), max_size=6)
+    | st.sets(st.text(max_size=3), max_size=6)
+    | st.frozensets(st.integers(), max_size=4)
+    | st.sets(LEAF, max_size=4)
+)
 
 
 @dataclass
@@ -27,6 +39,39 @@ def test_a_structure_has_the_text_of_the_renderer(value: Any, characters: int, i
         found = structures.look(value, None, renderer)
         if found is not None:
             assert found[0] == renderer.render(value)
+
+
+@given(CONTAINERS, st.integers(4, 60), st.integers(1, 5), st.integers(0, 5))
+def test_plain_containers_have_the_text_of_the_renderer(value: Any, characters: int, items: int, depth: int) -> None:
+    for renderer in (ValueRenderer(), ValueRenderer(characters, items, depth)):
+        found = structures.plain(value, renderer)
+        if found is not None:
+            assert found[0] == renderer.render(value)
+            assert found[1].unchanged(value)
+        for within in (value, [value], {"k": (value, [value])}, Point(value)):
+            whole = structures.look(within, None, renderer)
+            assert whole is None or whole[0] == renderer.render(within)
+            again = structures.look([[within]], None, renderer)
+            assert again is None or again[0] == renderer.render([[within]])
+
+
+def test_plain_containers_are_known_at_once() -> None:
+    renderer = ValueRenderer()
+    for value, text in (
+        ({3, 1, 2}, "{1, 2, 3}"),
+        ({"b", "a"}, "{'a', 'b'}"),
+        (frozenset((2, 1)), "frozenset({1, 2})"),
+        (set(), "set()"),
+        (frozenset(), "frozenset()"),
+        (deque([1, ("a",)], 3), "deque([1, ('a',)], maxlen=3)"),
+        ([(1, (2, (None,)))], "[(1, (2, (None,)))]"),
+    ):
+        found = structures.plain(value, renderer)
+        assert found is not None
+        assert found[0] == text == renderer.render(value)
+    others: list[Any] = [{1, "a"}, {1.5, 2}, {(1, 2)}, [[1]], deque([{}]), [((((1,),),),)]]
+    for other in others:
+        assert structures.plain(other, renderer) is None
 
 
 @given(
@@ -114,11 +159,12 @@ def test_the_usual_structures_need_no_renderer() -> None:
 def changed_lists(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
     """A long list and what became of it: a slice replaced, items swapped, added or removed."""
     size = draw(st.integers(40, 130))
-    old = [draw(PLAIN) if n % 17 == 0 else n * 7919 % 1000 for n in range(size)]
+    kinds = draw(st.sampled_from([PLAIN, TUPLES]))
+    old = [draw(kinds) if n % 17 == 0 else n * 7919 % 1000 for n in range(size)]
     new = list(old)
     first = draw(st.integers(0, size))
     last = draw(st.integers(first, min(size, first + 5)))
-    new[first:last] = draw(st.lists(PLAIN, max_size=4))
+    new[first:last] = draw(st.lists(kinds, max_size=4))
     return old, new
 
 
@@ -258,7 +304,7 @@ def test_a_guess_changes_no_comparison(size: int, guess: int, places: list[int],
     assert memory.common(one, other, guess) == (start, end)
 
 
-@given(st.lists(st.tuples(st.integers(0, 99), PLAIN), min_size=1, max_size=12))
+@given(st.lists(st.tuples(st.integers(0, 99), PLAIN | TUPLES), min_size=1, max_size=12))
 def test_splices_one_after_the_other_give_the_rendered_text(steps: list[tuple[int, Any]]) -> None:
     renderer = ValueRenderer()
     now: list[Any] = [n * 7919 % 1000 for n in range(100)]

@@ -17,6 +17,7 @@ from .growth import growth
 from .interrupts import works
 from .nodes import SNAPSHOTS, Bare, Items, Own
 from .opcodes import is_internal_stop, yielded
+from .plain import CONTAINERS, LEAVES
 from .snapshots import immutable, take
 from .splices import Pending, splice
 from .stillness import CALLS, FINAL, IN_PLACE, ITERATION, SUBSCRIPT, Line
@@ -150,7 +151,7 @@ class FrameState:
     def _returned(self, frame: FrameType, value: Any) -> str:
         """Return the text of what the frame returns, often one of its own values."""
         recorder = self.recorder
-        if recorder.loud & CALLS or id(type(value)) in structures.LEAVES or not self.still(frame):
+        if recorder.loud & CALLS or id(type(value)) in LEAVES or not self.still(frame):
             return self.look(value)[0]
         recorder.sharing = Sharing(self, frame)
         try:
@@ -362,7 +363,7 @@ class FrameState:
             if shared is not None:
                 return shared
         renderer = recorder.renderer
-        found = structures.flat_list(value, renderer) if kind is list else None
+        found = structures.plain(value, renderer) if id(kind) in CONTAINERS else None
         if found is None:
             found = structures.known(value, before, renderer)
         if found is None:

@@ -6,11 +6,11 @@ from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 from . import memory
 from .nodes import Items
+from .plain import DEEPEST, nested
 from .values import ValueRenderer
 
 _LONG = 100
 """Items from which a snapshot is changed in place."""
-_LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
 
 
 class Pending:
@@ -65,11 +65,11 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
         return None
     lengths = before.lengths
     if lengths is None:
-        lengths = _lengths(before.items)
+        lengths = _lengths(before.items, renderer)
         if lengths is None or sum(lengths) + 2 * last != len(text):  # it was cut
             return None
     start, end = memory.common(before.items, value, before.anchor[0])
-    middle = _lengths(value[start : size - end])
+    middle = _lengths(value[start : size - end], renderer)
     if middle is None or (start == 0 and end == 0):
         return None
     # One item more on the left and right than differs, so that the separators are those of the list.
@@ -101,8 +101,8 @@ def _offset(lengths: List[int], position: int, anchor: Tuple[int, int]) -> int:
     return offset + sum(lengths[known:position]) + 2 * (position - known)
 
 
-def _lengths(items: List[Any]) -> Optional[List[int]]:
-    if not set(map(id, map(type, items))) <= _LEAVES:
+def _lengths(items: List[Any], renderer: ValueRenderer) -> Optional[List[int]]:
+    if nested(items, renderer, renderer.characters, min(DEEPEST, renderer.depth - 1)) < 0:
         return None
     try:
         return list(map(len, map(repr, items)))

@@ -11,13 +11,11 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 from . import builtins_text
 from .guard import attributes_of, find_in
 from .nodes import NAMED, Bare, Fields, Items, Named, Own, Wrapped, named
+from .plain import CONTAINERS, DEEPEST, LEAVES, nested, plain_text
 from .snapshots import IMMUTABLE, PARTS, immutable
 from .types_text import dataclass_text, exception_text, name_of, named_tuple_text, shown_fields
 from .values import ValueRenderer
 
-LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
-"""Types whose values are their own look, by id: a metaclass may define ``__hash__``."""
-_NUMBERS = LEAVES - {id(str)}
 _TEXT = frozenset((id(str),))
 _REMEMBERED = 1_000
 """Most snapshots that are kept to be found by their value's address, and texts by their value's name."""
@@ -28,6 +26,7 @@ _CONTAINERS = 400
 
 OWN = "own"
 SINGLE = "single"
+PLAIN = "plain"
 
 Look = Tuple[str, Any]
 """A value's text, and what to know it by: itself if it is immutable, else a snapshot."""
@@ -64,7 +63,7 @@ class _Walk:
         depth = len(self.path)
         builtin = kind is list or kind is dict or kind is tuple
         shape = None if builtin else shape_of(kind, self.renderer)
-        if type(shape) is str:
+        if shape is OWN or shape is SINGLE:
             return self._own(value, kind) if shape is OWN else self._single(value, kind, depth)
         # Whatever object had this address: what shows the same has the same text.
         known = self.renderer.looks.get(id(value))
@@ -81,7 +80,9 @@ class _Walk:
         around, self.deepest = self.deepest, 0
         self._reach(depth + 1)
         self.path.append(id(value))
-        if type(shape) is Shape:
+        if shape is PLAIN:
+            found = self._plain(value, kind, depth)
+        elif type(shape) is Shape:
             found = self._object(value, kind, shape)
         elif type(shape) is Sequence:
             found = self._sequence(value, kind, shape)
@@ -141,20 +142,29 @@ class _Walk:
             raise Unusual
         return text
 
-    def _flat(self, values: List[Any]) -> bool:
-        """Whether all are leaves, which ``repr`` renders at once."""
-        kinds = set(map(id, map(type, values)))
-        if not kinds <= LEAVES:
-            return False
-        if id(str) in kinds and sum([len(value) for value in values if type(value) is str]) > self.left:
+    def _flat(self, values: List[Any], most: int = 0) -> bool:
+        """Whether ``repr`` renders all at once; ``most``: how many tuples may lie within each other."""
+        levels = nested(values, self.renderer, self.left, most)
+        if levels > 0:
+            self._reach(len(self.path) + levels)
+        return levels >= 0
+
+    def _plain(self, value: Any, kind: type, depth: int) -> Look:
+        if len(value) > self.renderer.items:  # before it is copied, as in ``_items``
             raise Unusual
-        return True
+        items = list(value)
+        found = plain_text(value, items, self.renderer, self.left, depth)
+        if found is None:
+            raise Unusual
+        text, levels = found
+        self._reach(depth + 1 + levels)
+        return self._charged(text), Items(kind, items, text=text, flat=True)
 
     def _items(self, value: Any, kind: type) -> Look:
         if len(value) > self.renderer.items:  # before it is copied: it may be as large as the memory that is left
             raise Unusual
         values = list(value)
-        if self._flat(values):
+        if self._flat(values, min(DEEPEST, self.renderer.depth - len(self.path))):
             text = self._charged(repr(value))
             return text, (value if kind is tuple else Items(kind, values, text=text, flat=True))
         texts, marks = self._looks(values)
@@ -276,7 +286,8 @@ class Shape(NamedTuple):
 def shape_of(kind: type, renderer: ValueRenderer) -> Union[Shape, Sequence, str, None]:
     """Return the shape of a type whose objects show their attributes, or their items, and nothing else.
 
-    ``OWN`` for one with its own ``__repr__``, ``SINGLE`` for one that shows no other values, ``None`` for any other.
+    ``OWN`` for one with its own ``__repr__``, ``SINGLE`` for one that shows no other values, ``PLAIN`` for a container
+    that has a look here if its items are plain, ``None`` for any other.
     """
     shapes = renderer.shapes
     if id(kind) not in shapes:
@@ -288,6 +299,8 @@ def shape_of(kind: type, renderer: ValueRenderer) -> Union[Shape, Sequence, str,
 def _find_shape(kind: type, renderer: ValueRenderer) -> Union[Shape, Sequence, str, None]:
     if renderer.asking(kind):
         return OWN
+    if id(kind) in CONTAINERS and kind is not list:
+        return PLAIN
     if id(kind) in NAMED or id(kind) in IMMUTABLE or renderer.bare(kind):
         return SINGLE
     handler = renderer.handler(kind)
@@ -302,20 +315,13 @@ def _all_text(keys: List[Any]) -> bool:
     return set(map(id, map(type, keys))) <= _TEXT
 
 
-def flat_list(value: List[Any], renderer: ValueRenderer) -> Optional[Look]:
-    """Return the look of a list of numbers, or of short strings; ``None`` for any other."""
-    if len(value) > renderer.items or renderer.depth < 1:
+def plain(value: Any, renderer: ValueRenderer) -> Optional[Look]:
+    """Return the look of a list, set or deque of plain items; ``None`` for any other."""
+    if len(value) > renderer.items:
         return None
-    kinds = set(map(id, map(type, value)))
-    if not kinds <= _NUMBERS and (kinds != _TEXT or sum(map(len, value)) > renderer.characters):
-        return None
-    try:
-        text = repr(value)
-    except ValueError:  # an int beyond the digits limit
-        return None
-    if len(text) > renderer.characters:
-        return None
-    return text, Items(list, list(value), text=text, flat=True)
+    items = list(value)
+    found = plain_text(value, items, renderer, renderer.characters, 0)
+    return None if found is None else (found[0], Items(type(value), items, text=found[0], flat=True))
 
 
 def known(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:
