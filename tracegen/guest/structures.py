@@ -177,13 +177,19 @@ class _Walk:
     def _looks(self, values: List[Any]) -> Tuple[List[str], List[Any]]:
         texts: List[str] = []
         marks: List[Any] = []
+        looks, depth = self.renderer.looks, len(self.path)
         for value in values:
             kind = type(value)
             if kind is int or kind is float or value is None or (kind is str and len(value) <= self.left):
                 text, mark = repr(value), value
                 self.left -= len(text)
             else:
-                text, mark = self.look(value)
+                known = looks.get(id(value))
+                if known is not None and known.unchanged(value):  # what ``look`` would find, with fewer steps
+                    self._reach(depth + known.height)
+                    text, mark = self._charged(known.text), known
+                else:
+                    text, mark = self.look(value, known)
             texts.append(text)
             marks.append(mark)
         return texts, marks
