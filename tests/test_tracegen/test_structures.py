@@ -193,6 +193,51 @@ def test_a_spliced_text_is_the_rendered_one(lists: tuple[list[Any], list[Any]]) 
         text, shown = found.text, now
 
 
+@st.composite
+def changed_dicts(draw: st.DrawFn) -> tuple[dict[Any, Any], list[tuple[str, Any, Any]]]:
+    """A long dict of plain items, and what is done to it."""
+    values = draw(st.sampled_from([st.just(1), PLAIN, TUPLES]))
+    keys: list[Any] = [f"k{n}" if n % 3 else n for n in range(draw(st.integers(46, 90)))]
+    step = st.tuples(st.sampled_from(["set", "del", "pop"]), st.sampled_from([*keys, "new", "é", None, 0.5]), values)
+    return {key: draw(values) if n % 13 == 0 else 1 for n, key in enumerate(keys)}, draw(st.lists(step, max_size=8))
+
+
+@given(changed_dicts(), st.sampled_from([10_000, 600]))
+def test_a_spliced_dict_has_the_rendered_text(made: tuple[dict[Any, Any], list[Any]], characters: int) -> None:
+    now, steps = made
+    renderer = ValueRenderer(characters)
+    text = renderer.render(now)
+    node: Any = snapshots.take(now, renderer)
+    for number, (kind, key, value) in enumerate(steps):
+        if kind == "set":
+            now[key] = value
+        elif kind == "del":
+            now.pop(key, None)
+        else:
+            now.popitem()
+        if number % 3 == 1:
+            continue  # two changes at once
+        found = splices.splice_dict(node, text, now, renderer)
+        if found is None:
+            text, node = renderer.render(now), snapshots.take(now, renderer)
+            continue
+        assert found.text == renderer.render(now)
+        assert text[: found.start] + found.middle + text[len(text) - found.end :] == found.text
+        node, text = _kept(found), found.text
+        assert node.unchanged(now)
+
+
+def test_a_count_in_a_long_dict_is_spliced_where_memory_can_be_read() -> None:
+    renderer = ValueRenderer()
+    old = dict.fromkeys(map("w%d".__mod__, range(100)), 1)
+    node: Any = snapshots.take(old, renderer)
+    found = splices.splice_dict(node, repr(old), {**old, "w50": 2}, renderer)
+    assert (found is not None) == memory.usable
+    assert found is None or found.middle == "'w49': 1, 'w50': 2, 'w51': 1"
+    assert splices.splice_dict(node, repr(old), {**old, "w50": []}, renderer) is None
+    assert splices.splice_dict(node, repr(old), list(old), renderer) is None
+
+
 def test_a_long_list_is_spliced_where_memory_can_be_read() -> None:
     renderer = ValueRenderer()
     old = list(range(300))

@@ -15,11 +15,11 @@ from .callees import Unknown, trusted
 from .codes import UNBOUND, CodeInfo
 from .growth import growth
 from .interrupts import works
-from .nodes import SNAPSHOTS, Bare, Items, Own
+from .nodes import SNAPSHOTS, Bare, Fields, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .plain import CONTAINERS, LEAVES
 from .snapshots import immutable, take
-from .splices import Pending, splice
+from .splices import Pending, splice, splice_dict
 from .stillness import CALLS, FINAL, IN_PLACE, ITERATION, SUBSCRIPT, Line
 from .types_text import bare_text
 from .wire import SHORTEST_PATCHED, quoted, quoted_patch
@@ -334,14 +334,17 @@ class FrameState:
 
     def _look(self, value: Any, before: Any, old: str) -> Tuple[str, Any, Optional[str]]:
         """Return a value's text, what to know it by, and how the text follows from the ``old`` one if that is known."""
+        spliced = None
         if type(before) is Items:
             spliced = splice(before, old, value, self.recorder.renderer)
-            if spliced is not None:
-                return spliced.text, spliced.snapshot, f"[{spliced.start},{spliced.end},{quoted(spliced.middle)}]"
+        elif type(before) is Fields:
+            spliced = splice_dict(before, old, value, self.recorder.renderer)
         elif type(before) is str and type(value) is str:
             grown = growth(before, old, value, self.recorder.renderer.characters)
             if grown is not None:
                 return grown.text, value, f"[{grown.start},{grown.end},{quoted(grown.middle)}]"
+        if spliced is not None:
+            return spliced.text, spliced.snapshot, f"[{spliced.start},{spliced.end},{quoted(spliced.middle)}]"
         text, mark = self.look(value, before)
         return text, mark, None
 

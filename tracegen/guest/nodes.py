@@ -83,7 +83,7 @@ class Items:
 class Fields:
     """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
 
-    __slots__ = ("_both", "_namespace_of", "_nested", "_owns", "height", "keys", "kind", "text", "values")
+    __slots__ = ("_both", "_namespace_of", "_nested", "_owns", "height", "keys", "kind", "lengths", "text", "values")
 
     def __init__(
         self,
@@ -98,6 +98,8 @@ class Fields:
         self.values = values
         self.text = text
         self.height = 0
+        self.lengths: Optional[List[int]] = None
+        """Length of each pair's text, of a long dict that changed before; see ``splices``."""
         self._both = both = keys + values
         self._nested = [] if _is_flat(values) else [row for row in enumerate(both) if type(row[1]) in SNAPSHOTS]
         if len(self._nested) > 1:
@@ -106,6 +108,11 @@ class Fields:
         if self._owns is not None:
             self._nested = [row for row in self._nested if type(row[1]) is not Own]
         self._namespace_of = None if kind is dict else namespace_of or attributes_of(kind)
+
+    @property
+    def flat(self) -> bool:
+        """Whether all values are immutable."""
+        return not self._nested and self._owns is None
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""

@@ -1,12 +1,12 @@
-"""A long list that changed in one place: its new text from its old one, without rendering what stayed."""
+"""A long list or dict that changed in one place: its new text from its old one, without rendering what stayed."""
 
 from __future__ import annotations
 
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 from . import memory
-from .nodes import Items
-from .plain import DEEPEST, nested
+from .nodes import Fields, Items
+from .plain import DEEPEST, LEAVES, nested
 from .values import ValueRenderer
 
 _LONG = 100
@@ -47,7 +47,7 @@ class Splice(NamedTuple):
     """``text`` is the old text with what lies between its first ``start`` and last ``end`` characters replaced."""
 
     text: str
-    snapshot: Union[Items, Pending]
+    snapshot: Union[Items, Fields, Pending]
     start: int
     end: int
     middle: str
@@ -91,6 +91,48 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
     snapshot.anchor = anchor
     snapshot.alone = True
     return Splice(whole, snapshot, first, rest, new)
+
+
+def splice_dict(before: Fields, text: str, value: Any, renderer: ValueRenderer) -> Optional[Splice]:
+    """Return how a dict of plain keys and values changed, as ``splice`` does for a list."""
+    if type(value) is not dict or before.kind is not dict or not before.flat:
+        return None
+    size, last = len(value), len(before.keys)
+    if not memory.usable or min(size, last) < memory.SHORTEST or max(size, last) > renderer.items:
+        return None
+    lengths = before.lengths
+    if lengths is None:
+        lengths = _pair_lengths(before.keys, before.values, renderer)
+        if lengths is None or sum(lengths) + 2 * last != len(text):  # it was cut
+            return None
+    keys, values = list(value), list(value.values())
+    start, end = memory.common(before.values, values)
+    if size != last or not memory.same(before.keys, keys):
+        of_keys = memory.common(before.keys, keys)
+        start, end = min(start, of_keys[0]), min(end, of_keys[1])
+    middle = _pair_lengths(keys[start : size - end], values[start : size - end], renderer)
+    if middle is None or (start == 0 and end == 0):
+        return None
+    left, right = max(0, start - 1), max(0, end - 1)  # as in ``splice``
+    first = _offset(lengths, left, (0, 1))
+    gone = lengths[left : last - right]
+    rest = len(text) - first - sum(gone) - 2 * (len(gone) - 1)
+    new = repr(dict(zip(keys[left : size - right], values[left : size - right])))[1:-1]
+    whole = text[:first] + new + text[len(text) - rest :]
+    if len(whole) > renderer.characters:
+        return None
+    snapshot = Fields(dict, keys, values, whole)
+    snapshot.lengths = lengths.copy()
+    snapshot.lengths[start : last - end] = middle
+    return Splice(whole, snapshot, first, rest, new)
+
+
+def _pair_lengths(keys: List[Any], values: List[Any], renderer: ValueRenderer) -> Optional[List[int]]:
+    if set(map(id, map(type, keys))) <= LEAVES:
+        of_keys, of_values = _lengths(keys, renderer), _lengths(values, renderer)
+        if of_keys is not None and of_values is not None:
+            return [one + 2 + other for one, other in zip(of_keys, of_values)]
+    return None
 
 
 def _offset(lengths: List[int], position: int, anchor: Tuple[int, int]) -> int:
