@@ -19,7 +19,8 @@ from .guard import attributes_of
 if TYPE_CHECKING:
     from .values import ValueRenderer
 
-_FIRST = (0, 1)
+FIRST = (0, 1)
+"""Number of a container's first item, and where its text begins."""
 _MANY = 8
 """Objects with their own ``__repr__`` from which they are compared at once."""
 
@@ -49,7 +50,7 @@ class Items:
         """The value's own text, where it is known; see ``structures``."""
         self.height = 0
         """Containers around each other in it, where the text is known."""
-        self.anchor = _FIRST
+        self.anchor = FIRST
         """An item's number and where its text begins, of a list that changed there before."""
         self.alone = False
         """Whether one name alone is known by it, so that it may be changed in place; see ``splices``."""

@@ -78,16 +78,17 @@ CONTAINERS = frozenset(_TEXTS)
 """Types of such containers, by id."""
 
 
-def plain_text(
-    value: Any, items: List[Any], renderer: ValueRenderer, left: int, depth: int
-) -> Optional[Tuple[str, int]]:
-    """Return the text of a container of plain ``items``, at a depth, and how deep tuples lie in it; or ``None``."""
+def plain_text(value: Any, renderer: ValueRenderer, left: int, depth: int) -> Optional[Tuple[str, List[Any], int]]:
+    """Return the text of a container of plain items at a depth, the items, and how deep tuples lie; or ``None``."""
     most = min(DEEPEST, renderer.depth - depth - 1)
-    levels = nested(items, renderer, left, most) if most >= 0 and len(items) <= renderer.items else -1
+    if most < 0 or len(value) > renderer.items:  # before it is copied: it may be as large as the memory that is left
+        return None
+    items = list(value)
+    levels = nested(items, renderer, left, most)
     if levels < 0:
         return None
     try:
         text = _TEXTS[id(type(value))](value, items)
     except ValueError:  # an int beyond the digits limit
         return None
-    return (text, levels) if text is not None and len(text) <= left else None
+    return (text, items, levels) if text is not None and len(text) <= left else None

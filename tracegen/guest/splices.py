@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 from . import memory
-from .nodes import Fields, Items
+from .nodes import FIRST, Fields, Items
 from .plain import DEEPEST, LEAVES, nested
 from .values import ValueRenderer
 
@@ -72,13 +72,9 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
     middle = _lengths(value[start : size - end], renderer)
     if middle is None or (start == 0 and end == 0):
         return None
-    # One item more on the left and right than differs, so that the separators are those of the list.
-    left, right = max(0, start - 1), max(0, end - 1)
-    first = _offset(lengths, left, before.anchor)
-    gone = lengths[left : last - right]
-    rest = len(text) - first - sum(gone) - 2 * (len(gone) - 1)
+    left, right = _with_neighbours(start, end)
     new = repr(value[left : size - right])[1:-1]
-    whole = text[:first] + new + text[len(text) - rest :]
+    first, rest, whole = _replaced(text, lengths, left, right, new, before.anchor)
     if len(whole) > renderer.characters:
         return None
     anchor = left, first  # loops change neighbours one after the other
@@ -113,12 +109,9 @@ def splice_dict(before: Fields, text: str, value: Any, renderer: ValueRenderer) 
     middle = _pair_lengths(keys[start : size - end], values[start : size - end], renderer)
     if middle is None or (start == 0 and end == 0):
         return None
-    left, right = max(0, start - 1), max(0, end - 1)  # as in ``splice``
-    first = _offset(lengths, left, (0, 1))
-    gone = lengths[left : last - right]
-    rest = len(text) - first - sum(gone) - 2 * (len(gone) - 1)
+    left, right = _with_neighbours(start, end)
     new = repr(dict(zip(keys[left : size - right], values[left : size - right])))[1:-1]
-    whole = text[:first] + new + text[len(text) - rest :]
+    first, rest, whole = _replaced(text, lengths, left, right, new, FIRST)
     if len(whole) > renderer.characters:
         return None
     snapshot = Fields(dict, keys, values, whole)
@@ -133,6 +126,21 @@ def _pair_lengths(keys: List[Any], values: List[Any], renderer: ValueRenderer) -
         if of_keys is not None and of_values is not None:
             return [one + 2 + other for one, other in zip(of_keys, of_values)]
     return None
+
+
+def _with_neighbours(start: int, end: int) -> Tuple[int, int]:
+    """Return how many items stay at both ends; of those next to a change not one, so that the separators are right."""
+    return max(0, start - 1), max(0, end - 1)
+
+
+def _replaced(
+    text: str, lengths: List[int], left: int, right: int, new: str, anchor: Tuple[int, int]
+) -> Tuple[int, int, str]:
+    """Replace the text of all items but the first ``left`` and last ``right``: where it was, what follows, and all."""
+    first = _offset(lengths, left, anchor)
+    gone = lengths[left : len(lengths) - right]
+    rest = len(text) - first - sum(gone) - 2 * (len(gone) - 1)
+    return first, rest, text[:first] + new + text[len(text) - rest :]
 
 
 def _offset(lengths: List[int], position: int, anchor: Tuple[int, int]) -> int:

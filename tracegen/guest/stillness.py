@@ -217,11 +217,16 @@ def _way(ops: bytes, parts: List[Part], at: int, end: int, line: Optional[int]) 
     after = [(goal, last) for first, last, of in parts if of == line and first <= goal < last]
     way = [(at, end), *after]
     stops = {first: of for first, _, of in parts}
-    if any(stops.get(last, -1) is None for _, last in way) or stops.get(goal, -1) is None:
+    if any(stops.get(last, -1) is None for _, last in way) or _line_at(parts, goal) is None:
         return None  # instructions without a line follow, and may lead back to it without an event
     jumps = [place for first, last in way for place in range(first, last, 2) if ops[place] in _JUMPS and place != at]
-    goals = [of for place in jumps for first, last, of in parts if first <= _goal(ops, place) < last]
-    return way if len(goals) == len(jumps) and line not in goals and None not in goals else None
+    goals = [_line_at(parts, _goal(ops, place)) for place in jumps]
+    return way if line not in goals and None not in goals else None
+
+
+def _line_at(parts: List[Part], offset: int) -> Optional[int]:
+    """Return the line of the instruction at an offset; ``None`` if it has none, or if there is no instruction."""
+    return next((line for first, last, line in parts if first <= offset < last), None)
 
 
 def _known(code: CodeType, ops: bytes, kinds: bytes, way: List[Tuple[int, int]]) -> Optional[Line]:

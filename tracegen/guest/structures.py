@@ -150,13 +150,10 @@ class _Walk:
         return levels >= 0
 
     def _plain(self, value: Any, kind: type, depth: int) -> Look:
-        if len(value) > self.renderer.items:  # before it is copied, as in ``_items``
-            raise Unusual
-        items = list(value)
-        found = plain_text(value, items, self.renderer, self.left, depth)
+        found = plain_text(value, self.renderer, self.left, depth)
         if found is None:
             raise Unusual
-        text, levels = found
+        text, items, levels = found
         self._reach(depth + 1 + levels)
         return self._charged(text), Items(kind, items, text=text, flat=True)
 
@@ -323,11 +320,11 @@ def _all_text(keys: List[Any]) -> bool:
 
 def plain(value: Any, renderer: ValueRenderer) -> Optional[Look]:
     """Return the look of a list, set or deque of plain items; ``None`` for any other."""
-    if len(value) > renderer.items:
+    found = plain_text(value, renderer, renderer.characters, 0)
+    if found is None:
         return None
-    items = list(value)
-    found = plain_text(value, items, renderer, renderer.characters, 0)
-    return None if found is None else (found[0], Items(type(value), items, text=found[0], flat=True))
+    text, items, _ = found
+    return text, Items(type(value), items, text=text, flat=True)
 
 
 def known(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:
