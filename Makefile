@@ -26,8 +26,8 @@ lint: venv
 	$(BIN)/lint-imports
 
 check: lint ## format, lint, types, import contracts and the quick tests: no container, no Ray, no killed runs
-	$(BIN)/pytest -q -n auto -m "not docker and not ray and not slow and not patient" --ignore-glob="*/test_faults_*.py" \
-		--ignore-glob="*/test_every_python_*.py"
+	$(BIN)/pytest -q -n auto -m "not docker and not ray and not slow and not patient" --hypothesis-profile=quick \
+		--ignore-glob="*/test_faults_*.py" --ignore-glob="*/test_every_python_*.py"
 
 test: lint docker-engine test-tools ## check, and the tests with real containers and Ray; all but the slow ones
 	TRACEGEN_REQUIRE_DOCKER=1 $(BIN)/pytest -q -m "not slow"

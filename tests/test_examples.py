@@ -19,6 +19,7 @@ def test_every_example_is_run() -> None:
     assert {path.name for path in EXAMPLES.glob("[0-9]*.py")} == SAYS.keys()
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize("name", SAYS)
 def test_an_example_runs_anywhere_and_says_what_it_promises(name: str, tmp_path: Path) -> None:
     environment = os.environ | {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}

@@ -1,13 +1,20 @@
-"""Runs the oracle under another interpreter."""
+"""The Pythons of this machine, and the oracle run under another."""
 
 import json
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sandboxes.interpreters import Interpreter, installed
 
 ROOT = Path(__file__).parents[2]
+
+
+@cache
+def at_hand() -> tuple[Interpreter, ...]:
+    """Return every usable Python, oldest first, asked once per session: each starts to tell what it is."""
+    return tuple(installed())
 
 
 def run_oracle(interpreter: Interpreter, programs: list[tuple[str, str]]) -> dict[str, Any]:
@@ -22,7 +29,7 @@ def run_detail_oracle(interpreter: Interpreter, programs: list[tuple[str, str]])
 
 def newest() -> Interpreter:
     """Return the newest Python of this machine."""
-    return max(installed(), key=lambda found: [int(part) for part in found.version.split(".")[:2]])
+    return max(at_hand(), key=lambda found: [int(part) for part in found.version.split(".")[:2]])
 
 
 def _run(interpreter: Interpreter, oracle: str, programs: list[tuple[str, str]]) -> dict[str, Any]:

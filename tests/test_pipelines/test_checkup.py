@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipelines.checkup import (
     DISTRIBUTION,
     PACKAGES,
@@ -51,6 +53,7 @@ def test_every_finding_that_is_not_ok_says_what_to_do() -> None:
     assert all(finding.remedy for finding in host_findings() if finding.state != "ok")
 
 
+@pytest.mark.patient
 def test_the_verb_prints_all_of_them_and_ends_with_zero_or_three() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pipelines", "doctor", "--json"], cwd=ROOT, capture_output=True, text=True, check=False

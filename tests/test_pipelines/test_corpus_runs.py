@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.cli import main
 from pipelines.shards import read_failures, read_traces
 from pipelines.without_inputs import NAME
 from schemas.trace_record import TraceRecord
@@ -46,6 +47,7 @@ def records(out: Path) -> dict[str, TraceRecord]:
     return {record.source_id: record for record in read_traces(out)}
 
 
+@pytest.mark.patient
 def test_a_table_runs_to_the_end(tmp_path: Path) -> None:
     doctest = 'def g(x):\n    """\n    >>> g(1)\n    2\n    """\n    return x + 1\n\ndef unused(): pass\n'
     rows: list[dict[str, Any]] = [
@@ -111,6 +113,7 @@ def test_each_test_of_each_solution_has_its_verdict(tmp_path: Path) -> None:
     assert (endless.outcome.label, endless.counts.events) == ("event_limit", 10_000)
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize(("flags", "events"), [([], 10_000), (["--max-events", "50"], 50)])
 def test_the_length_rule_of_programs_gives_way_to_the_users_limits(
     tmp_path: Path, flags: list[str], events: int
@@ -125,6 +128,7 @@ def test_the_length_rule_of_programs_gives_way_to_the_users_limits(
     assert report_of(run("functions", "--recipe", out / "recipe.yaml", "--json"))["done_now"] == 0
 
 
+@pytest.mark.patient
 def test_the_calls_of_a_check_are_run_and_compared(tmp_path: Path) -> None:
     row = {
         "task_id": "Own/1",
@@ -148,12 +152,14 @@ def test_the_calls_of_a_check_are_run_and_compared(tmp_path: Path) -> None:
         (["--column", "code=nothing"], "lacks code=nothing; it has the columns a"),
     ],
 )
-def test_wrong_selectors_end_before_anything_is_written(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_wrong_selectors_end_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
     source = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": ["x"]}), source)
-    done = run("functions", source, "-o", tmp_path / "out", "--sandbox", "process", *arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
+    ended = main(["functions", str(source), "-o", str(tmp_path / "out"), "--sandbox", "process", *arguments])
+    assert ended == 2
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

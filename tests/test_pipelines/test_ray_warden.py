@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from fault_runs import until
 
 from pipelines import ray_warden
@@ -30,6 +31,7 @@ def looking_like(title: str, session: Path) -> Iterator[subprocess.Popen[bytes]]
         process.communicate()
 
 
+@pytest.mark.patient
 def test_agents_are_found_by_their_drivers_session_though_nobody_told_of_it(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-S", str(ray_warden.__file__), "MARK=of-nobody", DRIVER]
     own, other = (tmp_path / f"session_2026-11-26_01-30-00_123456_{pid}" for pid in (DRIVER, "9"))

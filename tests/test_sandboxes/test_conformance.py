@@ -124,7 +124,7 @@ def more_output(spec: PoolSpec) -> PoolSpec:
     [
         (one_seed, "the_hash_seed_is_the_pools"),
         (never_worn, "a_worn_sandbox_is_replaced"),
-        (more_output, "too_large_a_result_is_labelled"),
+        pytest.param(more_output, "too_large_a_result_is_labelled", marks=pytest.mark.patient),
     ],
 )
 def test_a_backend_that_does_not_do_as_asked_fails(change: Callable[[PoolSpec], PoolSpec], name: str) -> None:

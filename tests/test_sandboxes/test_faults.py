@@ -216,6 +216,7 @@ def test_without_an_engine_the_error_says_what_to_do(monkeypatch: pytest.MonkeyP
     assert [each.state for each in get_backend("docker").findings()] == ["missing"]
 
 
+@pytest.mark.patient
 def test_an_engine_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(str(tmp_path / "deaf.sock"))

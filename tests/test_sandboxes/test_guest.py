@@ -11,19 +11,20 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interpreters import at_hand
 from sandbox_jobs import run, says
 
 from sandboxes import open_pool
 from sandboxes.api import PoolSpec
 from sandboxes.bundle import bundle
 from sandboxes.guest import frames
-from sandboxes.interpreters import Interpreter, find, installed
+from sandboxes.interpreters import Interpreter, find
 from sandboxes.process_pool import image_of
 
 GUEST = Path(frames.__file__).parent
 
 
-@pytest.mark.parametrize("python", installed(), ids=lambda python: python.version)
+@pytest.mark.parametrize("python", at_hand(), ids=lambda python: python.version)
 def test_jobs_run_under_every_python(spec: PoolSpec, python: Interpreter) -> None:
     with open_pool("process", spec, image_of(python)) as pool:
         assert says(pool, "'%d.%d.%d' % sys.version_info[:3]", "import sys") == python.version

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import docker
 import pytest
+from interpreters import at_hand
 from sandbox_jobs import says
 
 from sandboxes import open_pool, resolve_image
 from sandboxes.api import ImageRef, PoolSpec
 from sandboxes.docker.host_base import HostFile, HostTree, collect
-from sandboxes.interpreters import find, installed
+from sandboxes.interpreters import find
 from schemas.errors import LimitUnsupported
 
 pytestmark = pytest.mark.docker
@@ -116,7 +117,7 @@ def test_the_image_holds_what_programs_need_and_no_more(tree: HostTree) -> None:
         assert all((member.uid == 0 and member.isreg()) or member.isdir() or member.issym() for member in names)
 
 
-@pytest.mark.parametrize("version", [each.version for each in installed()])
+@pytest.mark.parametrize("version", [each.version for each in at_hand()])
 def test_every_python_becomes_an_image(spec: PoolSpec, docker_image: ImageRef, version: str) -> None:
     image = resolve_image("docker", python=find(version).executable)
     assert image.python == version

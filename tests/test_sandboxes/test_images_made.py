@@ -6,17 +6,18 @@ from collections.abc import Iterator
 import docker
 import docker.errors
 import pytest
+from interpreters import at_hand
 from sandbox_jobs import says
 
 from sandboxes import open_pool
 from sandboxes.api import ImageRef, PoolSpec
 from sandboxes.docker.host_base import HostTree, busybox, collect
 from sandboxes.docker.images import python_says, resolve_docker_image
-from sandboxes.interpreters import installed, own, probe
+from sandboxes.interpreters import own, probe
 from schemas.errors import ImageUnavailable
 
 pytestmark = pytest.mark.docker
-OTHERS = [each for each in installed() if each.minor != own().minor and each.base_prefix != "/usr"]
+OTHERS = [each for each in at_hand() if each.minor != own().minor and each.base_prefix != "/usr"]
 
 
 @pytest.fixture

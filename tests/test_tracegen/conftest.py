@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
+from interpreters import at_hand
 from pools import Pools, opened
 
 from sandboxes.api import Pool
-from sandboxes.interpreters import Interpreter, installed
+from sandboxes.interpreters import Interpreter
 from sandboxes.open import open_pool, resolve_image
 from schemas.limits import Limits
 from tracegen.runner import pool_spec
 
-INTERPRETERS = installed()
+INTERPRETERS = at_hand()
 
 
 @pytest.fixture(params=INTERPRETERS, ids=lambda found: found.version)

@@ -287,6 +287,7 @@ def run():
     assert b"(repr timed out)" in b"".join(written)
 
 
+@pytest.mark.patient
 def test_it_does_not_ring_in_one_thread_for_what_another_is_asked() -> None:
     source = """
 class Slow:

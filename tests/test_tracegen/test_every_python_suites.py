@@ -4,17 +4,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from interpreters import at_hand
 from jobs import removals, unnoticed
 from small_suite import ENDS, FILES, names_in, record_of, suite
 
-from sandboxes.interpreters import Interpreter, installed
+from sandboxes.interpreters import Interpreter
 from sandboxes.open import open_pool, resolve_image
 from schemas.limits import Limits
 from tracegen.checks import record_problems
 from tracegen.runner import pool_spec
 from tracegen.suites import run_suite, suite_pool_spec
 
-OTHERS = [found for found in installed() if found.minor in ("3.8", "3.13")]
+OTHERS = [found for found in at_hand() if found.minor in ("3.8", "3.13")]
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=lambda found: found.version)

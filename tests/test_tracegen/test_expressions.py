@@ -36,6 +36,7 @@ def recorded(pool: Pool, source: str, call: str = "f()", **fields: object) -> Tr
     return record
 
 
+@pytest.mark.patient
 def test_programs_do_not_notice_and_the_rest_of_the_record_is_the_plain_one(interpreter: Interpreter) -> None:
     made = [(f"made{seed}.py", programs.program(random.Random(seed).randrange)) for seed in range(12)]
     found = interpreters.run_detail_oracle(interpreter, [(path.name, path.read_text()) for path in CORPUS] + made)

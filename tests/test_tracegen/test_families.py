@@ -114,6 +114,7 @@ def same(one: TraceRecord | Failure, other: TraceRecord | Failure) -> bool:
     return one == other
 
 
+@pytest.mark.patient
 def test_a_family_gives_the_rows_of_each_by_itself_and_no_member_sees_another(primary: Pool, secondary: Pool) -> None:
     jobs = kin(*PLAIN)
     found = runner(primary, secondary).run_family(jobs)
@@ -151,6 +152,7 @@ def test_a_member_that_ends_oddly_harms_nobody(primary: Pool, secondary: Pool) -
     assert {"exited", "killed", "timeout", "event_limit"} <= set(labels[::2])
 
 
+@pytest.mark.patient
 def test_what_a_member_leaves_running_meets_no_other(primary: Pool, secondary: Pool) -> None:
     jobs = kin(PLAIN[0], LEAVES_A_PROCESS, PLAIN[1], PLAIN[2])
     members = [(index, True) for index in range(len(jobs))]
@@ -218,6 +220,7 @@ def test_only_docstrings_of_one_module_with_equal_settings_are_kin() -> None:
     assert not are_kin(one.model_copy(update={"kind": "function"}), two.model_copy(update={"kind": "function"}))
 
 
+@pytest.mark.patient
 def test_real_docstrings_give_the_same_rows(primary: Pool, secondary: Pool) -> None:
     image = resolve_image("process")
     plan = PlanSettings(python=".".join(image.python.split(".")[:2]), image=image.digest)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import oracle
 import programs
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interpreters import ROOT, run_oracle
@@ -22,6 +23,7 @@ def test_the_corpus_of_traps_replays(interpreter: Interpreter) -> None:
     assert found["events"] > 300
 
 
+@pytest.mark.patient
 def test_generated_programs_replay(interpreter: Interpreter) -> None:
     made = [(f"made_{seed}.py", programs.program(random.Random(seed).randrange)) for seed in range(150)]
     found = run_oracle(interpreter, made)
@@ -29,6 +31,7 @@ def test_generated_programs_replay(interpreter: Interpreter) -> None:
     assert found["events"] > 5_000
 
 
+@pytest.mark.patient
 def test_real_functions_replay(interpreter: Interpreter) -> None:
     rows = [json.loads(line) for line in _real_functions().read_text().splitlines()]
     made = [

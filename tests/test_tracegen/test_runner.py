@@ -193,6 +193,7 @@ def test_an_input_does_not_see_what_another_left(primary: Pool, secondary: Pool)
 CALLS = ["f(1)", "f(2)", "raises()", "drawn()", "quit(1)", "f([1, 2])", "seen()", "leak()"]
 
 
+@pytest.mark.patient
 @settings(max_examples=8, deadline=None)
 @given(order=st.permutations(CALLS), cuts=st.sets(st.integers(1, len(CALLS) - 1), max_size=3))
 def test_rows_do_not_depend_on_order_or_batching(

@@ -5,9 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from interpreters import at_hand
 from planning import SETTINGS, plan, texts
 
-from sandboxes.interpreters import Interpreter, installed
+from sandboxes.interpreters import Interpreter
 from schemas.errors import UsageError
 from tracegen.guest.program import main_text
 from tracegen.sources import PlanSettings, PlanStatistics, plan_call, plan_sources
@@ -59,7 +60,7 @@ for code, main, want in json.load(sys.stdin):
 """
 
 
-@pytest.mark.parametrize("python", installed(), ids=lambda found: found.version)
+@pytest.mark.parametrize("python", at_hand(), ids=lambda found: found.version)
 def test_planned_expressions_give_their_results(python: Interpreter) -> None:
     jobs, _ = plan(SAMPLE)
     cases = [(job.module.text, main_text(item.text), item.expected) for job in jobs for item in job.inputs]

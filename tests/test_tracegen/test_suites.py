@@ -153,6 +153,7 @@ def test_a_test_that_ends_the_process_is_kept_and_the_rest_runs(pool: Pool, tmp_
     assert (long.stdout.text, long.stdout.bytes_cut) == ("{'n':", 6)
 
 
+@pytest.mark.patient
 def test_what_is_too_much_for_a_process_is_no_ending_of_the_last_test(tmp_path: Path) -> None:
     body = "\n".join(f"    stock.items['{n}'] = {n}" for n in range(100))
     tests = "".join(f"def test_{n}():\n    stock = Stock()\n{body}\n\n" for n in range(4))
@@ -176,6 +177,7 @@ def test_untraced_outcomes_are_the_same(pool: Pool, tmp_path: Path) -> None:
     assert all(run.record is None for run in plain)
 
 
+@pytest.mark.patient
 def test_a_tracer_around_the_suite_is_put_back_after_each_phase(pool: Pool, tmp_path: Path) -> None:
     outer = """
         import sys
@@ -195,6 +197,7 @@ def test_a_tracer_around_the_suite_is_put_back_after_each_phase(pool: Pool, tmp_
     assert (tmp_path / "told.txt").read_text() == "put back\n" * 2
 
 
+@pytest.mark.patient
 def test_what_is_no_suite_is_said(pool: Pool, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no_such_file"):
         run_suite(pool, suite(tmp_path, {}, arguments=("no_such_file.py",)))

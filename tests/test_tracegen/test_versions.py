@@ -13,10 +13,10 @@ from typing import Final
 
 import pytest
 from golden import FOLDER
-from interpreters import ROOT
+from interpreters import ROOT, at_hand
 from jobs import run_record
 
-from sandboxes.interpreters import Interpreter, installed
+from sandboxes.interpreters import Interpreter
 from sandboxes.open import open_pool, resolve_image
 from schemas.limits import Limits
 from schemas.special_tokens import ARG_SEP
@@ -68,16 +68,11 @@ def _files(name: str) -> list[tuple[tuple[int, ...], tuple[int, ...], Path]]:
     return sorted(found)
 
 
-@cache
-def _installed() -> list[Interpreter]:
-    return installed()
-
-
 def _accept(name: str) -> None:
     """Write one file for each run of versions that record the same; needs every interpreter."""
     for _, _, path in _files(name):
         path.unlink()
-    able = [each for each in _installed() if _runs(each, name)]
+    able = [each for each in at_hand() if _runs(each, name)]
     for text, group in groupby(able, key=lambda each: _recordings(each)[name]):
         span = dict.fromkeys(edge.minor for edge in itemgetter(0, -1)(list(group)))
         (GOLDEN / f"{name}.{'-'.join(span)}.txt").write_bytes(text.encode())
