@@ -161,6 +161,8 @@ def mutate(container: Any, leaf: Any, position: int) -> None:
             container.append(leaf)
     elif isinstance(container, Slotted):
         container.x = leaf
+    elif isinstance(container, defaultdict) and position % 5 == 4:
+        container.default_factory = None if container.default_factory is list else list
     elif isinstance(container, set):
         container.symmetric_difference_update({1})
     else:

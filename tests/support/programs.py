@@ -1,10 +1,11 @@
-"""Makes small programs that alias, mutate, yield, raise, nest and splice a long list. ``choose(n)`` picks 0..n-1."""
+"""Makes small programs that alias, mutate, yield, raise, nest, change large containers. ``choose(n)`` picks 0..n-1."""
 
 from collections.abc import Callable
 
 Choose = Callable[[int], int]
 
 HEADER = """
+import collections
 import contextlib
 import dataclasses
 
@@ -82,7 +83,21 @@ STATEMENTS = (
     "p = Point({n}, a)\n{i}p.y = [p.x, w[{n}]]",
     "p = Point(Box(x), d)\n{i}p.x.item = {n}\n{i}d['p'] = p.x",
     "m = ({n}, (x, s), [a])",
+    "rows[{n} * 2].append(x)",
+    "rows[-1 - {n}][0] = s",
+    "rows[{n}] = [x, a]",
+    "rows.insert({n}, rows[-1])",
+    "store[x] = {n}",
+    "store.setdefault('r{n}', []).append(x)",
+    "store['r{n}'] = rows[{n}]",
+    "store.pop(next(iter(store), None), None)",
+    "if type(store) is collections.defaultdict:\n{i}    store.default_factory = (list, int, None)[{n} % 3]",
+    "crowd[{n} * 3].y = x",
+    "crowd[{n}].y = rows\n{i}rows[{n}].append(0)",
+    "crowd[-1 - {n}].x, crowd[0].z = a, {n}",
+    "e = {{q: {{q}} for q in range(10)}}\n{i}e[{n}].add(x)\n{i}e[{n} + 4] = w",
 )
+STORES = ("{}", "collections.defaultdict(list)", "collections.OrderedDict()", "collections.Counter()")
 BLOCKS = (
     "for i{n} in range({n}):",
     "if x {op} {n}:",
@@ -98,6 +113,8 @@ def program(choose: Choose, size: int = 12) -> str:
     box = ("Shown", "Box")[choose(2)]
     start = f"    x, s, a, d, fuel, box = 1, '', [], {{}}, 30, {box}(0)\n"
     start += "    w = [n * 7919 % 1000 for n in range(60)]\n"
+    start += f"    store = {STORES[choose(len(STORES))]}\n    store.update({{n: n for n in range({25 * choose(3)})}})\n"
+    start += "    rows = [[n, n + 1] for n in range(10)]\n    crowd = [Point(n, [n]) for n in range(10)]\n"
     return HEADER + "\nshared = 0\n\ndef run():\n" + _globals(body) + start + body + "    return x, a, d\n"
 
 

@@ -1,6 +1,6 @@
 """The quick ways to a value's text give what rendering gives, or nothing."""
 
-from collections import deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,36 +195,69 @@ def test_a_spliced_text_is_the_rendered_one(lists: tuple[list[Any], list[Any]]) 
 
 @st.composite
 def changed_dicts(draw: st.DrawFn) -> tuple[dict[Any, Any], list[tuple[str, Any, Any]]]:
-    """A long dict of plain items, and what is done to it."""
+    """A long dict of plain items, of any kind, and what is done to it."""
     values = draw(st.sampled_from([st.just(1), PLAIN, TUPLES]))
     keys: list[Any] = [f"k{n}" if n % 3 else n for n in range(draw(st.integers(46, 90)))]
-    step = st.tuples(st.sampled_from(["set", "del", "pop"]), st.sampled_from([*keys, "new", "é", None, 0.5]), values)
-    return {key: draw(values) if n % 13 == 0 else 1 for n, key in enumerate(keys)}, draw(st.lists(step, max_size=8))
+    step = st.tuples(
+        st.sampled_from(["set", "del", "pop", "again", "factory"]),
+        st.sampled_from([*keys, "new", "é", None, 0.5]),
+        values,
+    )
+    made = {key: draw(values) if n % 13 == 0 else 1 for n, key in enumerate(keys)}
+    kinds = [made, Counter(made), OrderedDict(made), defaultdict(int, made), defaultdict(None, made)]
+    return draw(st.sampled_from(kinds)), draw(st.lists(step, max_size=8))
 
 
 @given(changed_dicts(), st.sampled_from([10_000, 600]))
 def test_a_spliced_dict_has_the_rendered_text(made: tuple[dict[Any, Any], list[Any]], characters: int) -> None:
     now, steps = made
     renderer = ValueRenderer(characters)
-    text = renderer.render(now)
-    node: Any = snapshots.take(now, renderer)
+    text, node = _seen(now, renderer)
     for number, (kind, key, value) in enumerate(steps):
         if kind == "set":
             now[key] = value
         elif kind == "del":
             now.pop(key, None)
+        elif kind == "again":  # at the end
+            now[key] = now.pop(key, value)
+        elif kind == "factory" and isinstance(now, defaultdict):
+            now.default_factory = list
         else:
             now.popitem()
         if number % 3 == 1:
             continue  # two changes at once
-        found = splices.splice_dict(node, text, now, renderer)
+        found = splices.splice_dict(node, text, now, renderer) if isinstance(node, nodes.Fields) else None
         if found is None:
-            text, node = renderer.render(now), snapshots.take(now, renderer)
+            text, node = _seen(now, renderer)
             continue
         assert found.text == renderer.render(now)
         assert text[: found.start] + found.middle + text[len(text) - found.end :] == found.text
         node, text = _kept(found), found.text
         assert node.unchanged(now)
+
+
+def _seen(value: Any, renderer: ValueRenderer) -> tuple[str, Any]:
+    found = structures.look(value, None, renderer)
+    return found or (renderer.render(value), snapshots.take(value, renderer))
+
+
+@pytest.mark.parametrize(
+    "make", [dict, Counter, OrderedDict, lambda of: defaultdict(list, of), lambda of: defaultdict(None, of)]
+)
+def test_dicts_of_every_kind_are_spliced_and_one_with_another_factory_is_not(make: Any) -> None:
+    renderer = ValueRenderer()
+    value = make({n: n for n in range(60)})
+    seen = structures.look(value, None, renderer)
+    assert seen is not None
+    text, node = seen
+    value[7] = "new"
+    found = splices.splice_dict(node, text, value, renderer)
+    assert (found is not None) == memory.usable
+    assert found is None or found.text == renderer.render(value)
+    if isinstance(value, defaultdict):
+        value.default_factory = int
+        assert not node.unchanged(value)
+        assert splices.splice_dict(node, text, value, renderer) is None
 
 
 def test_a_count_in_a_long_dict_is_spliced_where_memory_can_be_read() -> None:

@@ -15,7 +15,7 @@ from .callees import Unknown, trusted
 from .codes import UNBOUND, CodeInfo
 from .growth import growth
 from .interrupts import works
-from .nodes import SNAPSHOTS, Bare, Fields, Items, Own
+from .nodes import SNAPSHOTS, Bare, FactoryFields, Fields, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .plain import CONTAINERS, LEAVES
 from .snapshots import immutable, take
@@ -337,7 +337,7 @@ class FrameState:
         spliced = None
         if type(before) is Items:
             spliced = splice(before, old, value, self.recorder.renderer)
-        elif type(before) is Fields:
+        elif type(before) is Fields or type(before) is FactoryFields:
             spliced = splice_dict(before, old, value, self.recorder.renderer)
         elif type(before) is str and type(value) is str:
             grown = growth(before, old, value, self.recorder.renderer.characters)

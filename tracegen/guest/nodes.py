@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import re
 import types
+from collections import Counter, OrderedDict, defaultdict
 from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 FIRST = (0, 1)
 """Number of a container's first item, and where its text begins."""
+MAPPINGS = {id(kind): name for kind, name in ((dict, ""), (Counter, "Counter"), (OrderedDict, "OrderedDict"))}
+MAPPINGS[id(defaultdict)] = "defaultdict"
+"""Dicts by their types' ids, with the name that stands before what they hold."""
 _MANY = 8
 """Objects with their own ``__repr__`` from which they are compared at once."""
 
@@ -84,7 +88,7 @@ class Items:
 class Fields:
     """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
 
-    __slots__ = ("_both", "_namespace_of", "_nested", "_owns", "height", "keys", "kind", "lengths", "text", "values")
+    __slots__ = ("_both _namespace_of _nested _owns height keys kind lengths opening text values").split()
 
     def __init__(
         self,
@@ -99,6 +103,8 @@ class Fields:
         self.values = values
         self.text = text
         self.height = 0
+        self.opening = 1
+        """Characters before its first item, of a dict whose text is known."""
         self.lengths: Optional[List[int]] = None
         """Length of each pair's text, of a long dict that changed before; see ``splices``."""
         self._both = both = keys + values
@@ -108,7 +114,17 @@ class Fields:
         self._owns = None if len(self._nested) < _MANY else Owns.of(both)
         if self._owns is not None:
             self._nested = [row for row in self._nested if type(row[1]) is not Own]
-        self._namespace_of = None if kind is dict else namespace_of or attributes_of(kind)
+        self._namespace_of = None if id(kind) in MAPPINGS else namespace_of or attributes_of(kind)
+
+    def like(self, keys: List[Any], values: List[Any], text: str) -> Fields:
+        """Return the snapshot of a dict of the same kind that holds something else."""
+        other = Fields(self.kind, keys, values, text)
+        other.opening = self.opening
+        return other
+
+    def fits(self, value: Any) -> bool:
+        """Whether a dict differs in nothing but what it holds."""
+        return type(value) is self.kind
 
     @property
     def flat(self) -> bool:
@@ -135,6 +151,30 @@ class Fields:
         if self._owns is not None and not self._owns.replace(both):
             return False
         return all(map(is_, self._both, both))
+
+
+class FactoryFields(Fields):
+    """A defaultdict, with what it is to make."""
+
+    __slots__ = ("factory",)
+    factory: Any
+
+    def like(self, keys: List[Any], values: List[Any], text: str) -> Fields:
+        """Return the snapshot of a defaultdict with the same factory that holds something else."""
+        other = FactoryFields(self.kind, keys, values, text)
+        other.opening, other.factory = self.opening, self.factory
+        return other
+
+    def fits(self, value: Any) -> bool:
+        """Whether a defaultdict differs in nothing but what it holds."""
+        if type(value) is not defaultdict:
+            return False
+        factory = value.default_factory
+        return self.factory is factory or (type(self.factory) in SNAPSHOTS and self.factory.unchanged(factory))
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether the value still shows what it showed when the snapshot was taken."""
+        return self.fits(value) and super().unchanged(value)
 
 
 class Pairs:
@@ -366,6 +406,7 @@ SNAPSHOTS = frozenset(
     (
         Items,
         Fields,
+        FactoryFields,
         Pairs,
         Named,
         Bare,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 from . import memory
-from .nodes import FIRST, Fields, Items
+from .nodes import MAPPINGS, Fields, Items
 from .plain import DEEPEST, LEAVES, nested
 from .values import ValueRenderer
 
@@ -91,7 +91,7 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
 
 def splice_dict(before: Fields, text: str, value: Any, renderer: ValueRenderer) -> Optional[Splice]:
     """Return how a dict of plain keys and values changed, as ``splice`` does for a list."""
-    if type(value) is not dict or before.kind is not dict or not before.flat:
+    if id(before.kind) not in MAPPINGS or not before.fits(value) or not before.flat:
         return None
     size, last = len(value), len(before.keys)
     if not memory.usable or min(size, last) < memory.SHORTEST or max(size, last) > renderer.items:
@@ -99,7 +99,8 @@ def splice_dict(before: Fields, text: str, value: Any, renderer: ValueRenderer) 
     lengths = before.lengths
     if lengths is None:
         lengths = _pair_lengths(before.keys, before.values, renderer)
-        if lengths is None or sum(lengths) + 2 * last != len(text):  # it was cut
+        closing = 1 if before.kind is dict else 2
+        if lengths is None or before.opening + sum(lengths) + 2 * (last - 1) + closing != len(text):  # it was cut
             return None
     keys, values = list(value), list(value.values())
     start, end = memory.common(before.values, values)
@@ -111,10 +112,10 @@ def splice_dict(before: Fields, text: str, value: Any, renderer: ValueRenderer) 
         return None
     left, right = _with_neighbours(start, end)
     new = repr(dict(zip(keys[left : size - right], values[left : size - right])))[1:-1]
-    first, rest, whole = _replaced(text, lengths, left, right, new, FIRST)
+    first, rest, whole = _replaced(text, lengths, left, right, new, (0, before.opening))
     if len(whole) > renderer.characters:
         return None
-    snapshot = Fields(dict, keys, values, whole)
+    snapshot = before.like(keys, values, whole)
     snapshot.lengths = lengths.copy()
     snapshot.lengths[start : last - end] = middle
     return Splice(whole, snapshot, first, rest, new)

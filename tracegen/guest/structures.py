@@ -6,17 +6,21 @@ cycle or a type that it does not know is met, it gives nothing, and those two ar
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from . import builtins_text
 from .guard import attributes_of, find_in
-from .nodes import NAMED, Bare, Fields, Items, Named, Own, Wrapped, named
+from .nodes import MAPPINGS, NAMED, Bare, FactoryFields, Fields, Items, Named, Own, Wrapped, named
 from .plain import CONTAINERS, DEEPEST, LEAVES, nested, plain_text
 from .snapshots import IMMUTABLE, PARTS, immutable
+from .stillness import SUBSCRIPT
 from .types_text import dataclass_text, exception_text, name_of, named_tuple_text, shown_fields
 from .values import ValueRenderer
 
 _TEXT = frozenset((id(str),))
+_BUILTIN = frozenset((id(list), id(tuple), *MAPPINGS))
+"""Types whose shape need not be sought, by id."""
 _REMEMBERED = 1_000
 """Most snapshots that are kept to be found by their value's address, and texts by their value's name."""
 LONGEST_REMEMBERED = 2_000
@@ -61,7 +65,7 @@ class _Walk:
                 raise Unusual
             return self._charged(repr(value)), value
         depth = len(self.path)
-        builtin = kind is list or kind is dict or kind is tuple
+        builtin = id(kind) in _BUILTIN
         shape = None if builtin else shape_of(kind, self.renderer)
         if shape is OWN or shape is SINGLE:
             return self._own(value, kind) if shape is OWN else self._single(value, kind, depth)
@@ -86,8 +90,8 @@ class _Walk:
             found = self._object(value, kind, shape)
         elif type(shape) is Sequence:
             found = self._sequence(value, kind, shape)
-        elif kind is dict:
-            found = self._dict(value)
+        elif id(kind) in MAPPINGS:
+            found = self._mapping(value, kind)
         else:
             found = self._items(value, kind)
         self.path.pop()
@@ -191,20 +195,38 @@ class _Walk:
             marks.append(mark)
         return texts, marks
 
-    def _dict(self, value: Any) -> Look:
+    def _mapping(self, value: Any, kind: type) -> Look:
         if len(value) > self.renderer.items:
             raise Unusual
         keys = list(value)
         values = list(value.values())
         if len(keys) != len(values) or not self._flat(keys):
             raise Unusual
+        if kind is defaultdict:
+            self.renderer.loud |= SUBSCRIPT
+            factory, mark = self.look(value.default_factory)
+            text, marks = self._pairs(keys, values, "defaultdict(%s, {" % factory, "})")
+            found = FactoryFields(kind, keys, marks, text)
+            found.factory = mark
+            found.opening = len(factory) + len("defaultdict(, {")
+            return text, found
+        if kind is dict:
+            text, marks = self._pairs(keys, values, "{", "}")
+            return text, Fields(dict, keys, marks, text)
+        name = MAPPINGS[id(kind)]
+        text, marks = self._pairs(keys, values, *((name + "({", "})") if keys else (name, "()")))
+        shown = Fields(kind, keys, marks, text)
+        shown.opening = len(name) + 2
+        return text, shown
+
+    def _pairs(self, keys: List[Any], values: List[Any], before: str, after: str) -> Tuple[str, List[Any]]:
+        """Return a dict's text between two others, and what its values are known by."""
         if self._flat(values):
-            text = self._charged(repr(value))
-            return text, Fields(dict, keys, values, text)
+            return self._charged(before + repr(dict(zip(keys, values)))[1:-1] + after), values
         texts, marks = self._looks(values)
-        text = "{%s}" % ", ".join([f"{key!r}: {item}" for key, item in zip(keys, texts)])
+        text = before + ", ".join([f"{key!r}: {item}" for key, item in zip(keys, texts)]) + after
         self.left -= len(text) - sum(map(len, texts))
-        return text, Fields(dict, keys, marks, text)
+        return text, marks
 
     def _object(self, value: Any, kind: type, shape: Shape) -> Look:
         namespace = shape.namespace_of(value, kind)
@@ -358,7 +380,7 @@ def look(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:
     ``None`` where the renderer must be asked.
     """
     kind = type(value)
-    builtin = kind is list or kind is dict or kind is tuple
+    builtin = id(kind) in _BUILTIN
     if not builtin and (id(kind) in renderer.cyclic or shape_of(kind, renderer) is None):
         return None
     walk = _Walk(renderer)
