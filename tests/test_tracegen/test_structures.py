@@ -88,6 +88,7 @@ def test_what_is_taken_over_from_before_is_what_is_there(value: Any, steps: list
         known = found[1]
         if not (inside := containers(value, [])):
             return
+        nodes.STOPPED.clear()  # as at the end of an event
         mutate(inside[which % len(inside)], leaf, position)
         if type(known) in nodes.SNAPSHOTS and known.unchanged(value):
             assert known.text == renderer.render(value)

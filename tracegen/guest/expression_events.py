@@ -7,6 +7,7 @@ from types import FrameType, ModuleType
 from typing import Any, Dict, Tuple
 
 from .interrupts import works
+from .nodes import STOPPED
 from .recorder import Recorder
 from .sites import SITE_CODE, Site
 from .uninstrumented import spare
@@ -36,6 +37,8 @@ class ExpressionRecorder(Recorder):
             except Exception as error:
                 self.fail(error)
             finally:
+                if STOPPED:
+                    STOPPED.clear()
                 if self.answers:
                     self.rest()
                 self.release()

@@ -15,7 +15,7 @@ from .callees import Unknown, trusted
 from .codes import UNBOUND, CodeInfo
 from .growth import growth
 from .interrupts import works
-from .nodes import SNAPSHOTS, Bare, FactoryFields, Fields, Items, Own
+from .nodes import SNAPSHOTS, STOPPED, Bare, FactoryFields, Fields, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .plain import CONTAINERS, LEAVES
 from .snapshots import immutable, take
@@ -125,6 +125,8 @@ class FrameState:
         except Exception as error:
             recorder.fail(error)
         finally:
+            if STOPPED:
+                STOPPED.clear()
             if recorder.answers:
                 recorder.rest()
             if alarm.held and kind == "return":

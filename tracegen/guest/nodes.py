@@ -25,6 +25,11 @@ FIRST = (0, 1)
 MAPPINGS = {id(kind): name for kind, name in ((dict, ""), (Counter, "Counter"), (OrderedDict, "OrderedDict"))}
 MAPPINGS[id(defaultdict)] = "defaultdict"
 """Dicts by their types' ids, with the name that stands before what they hold."""
+STOPPED: Dict[int, Tuple[Any, int]] = {}
+"""By address, the snapshot that a value was found to differ from at the event at hand, and how many of its parts had
+been found unchanged before. To be cleared when the event ends: then nothing of it holds any more."""
+SOME = 4
+"""Parts that were compared from which it is worth while to know that."""
 _MANY = 8
 """Objects with their own ``__repr__`` from which they are compared at once."""
 
@@ -67,14 +72,23 @@ class Items:
         kind: Any = self.kind
         if type(value) is not kind or len(value) != len(items):
             return False
-        if self._owns is not None:
-            value = list(value)
-            return self._owns.replace(value) and _same(items, value)
         if not self.flat:
-            return _same(items, value)
+            shown = value
+            if self._owns is not None:
+                shown = list(value)
+                if not self._owns.replace(shown):
+                    return False
+            differing = _differing(items, shown)
+            if differing is not None and (differing >= SOME or STOPPED):
+                STOPPED[id(value)] = self, differing
+            return differing is None
         if self._address and kind is list:
             return memory.same(items, value, self._address)
         return all(map(is_, items, value))
+
+    def first(self, count: int) -> Iterable[Any]:
+        """Return what the first parts are known by that are compared."""
+        return self.items[:count]
 
     def replace(self, start: int, end: int, items: List[Any], lengths: List[int], text: str) -> None:
         """Become the snapshot of a list that shows ``text``, with ``items[start:end]`` replaced; of a flat one."""
@@ -144,13 +158,26 @@ class Fields:
         if len(namespace) != len(self.keys):
             return False
         both = [*namespace, *namespace.values()]
-        for position, snapshot in self._nested:
+        for row in self._nested:
+            position, snapshot = row
             if not snapshot.unchanged(both[position]):
+                if position - len(self.keys) >= SOME or STOPPED:
+                    STOPPED[id(value)] = self, self._nested.index(row)
                 return False
             both[position] = snapshot
-        if self._owns is not None and not self._owns.replace(both):
-            return False
-        return all(map(is_, self._both, both))
+        if (self._owns is None or self._owns.replace(both)) and all(map(is_, self._both, both)):
+            return True
+        if len(self._nested) >= SOME:
+            STOPPED[id(value)] = self, len(self._nested)
+        return False
+
+    def first(self, count: int) -> Iterable[Any]:
+        """Return what the values are known by that are among the first parts that are compared, else ``None``."""
+        size = len(self.keys)
+        found: List[Any] = [None] * size
+        for position, snapshot in self._nested[:count]:
+            found[position - size] = snapshot
+        return found
 
 
 class FactoryFields(Fields):
@@ -189,7 +216,7 @@ class Pairs:
         """Whether the value still shows what it showed when the snapshot was taken."""
         if type(value) is not dict or 2 * len(value) != len(self.parts):
             return False
-        return _same(self.parts, parts_of(value))
+        return _differing(self.parts, parts_of(value)) is None
 
 
 def parts_of(value: Dict[Any, Any]) -> List[Any]:
@@ -197,11 +224,12 @@ def parts_of(value: Dict[Any, Any]) -> List[Any]:
     return list(chain.from_iterable(list(value.items())))
 
 
-def _same(before: List[Any], now: Iterable[Any]) -> bool:
-    for old, new in zip(before, now):
+def _differing(before: List[Any], now: Iterable[Any]) -> Optional[int]:
+    """Return the number of the first value that does not show what it showed, if there is one."""
+    for place, (old, new) in enumerate(zip(before, now)):
         if old is not new and not (type(old) in SNAPSHOTS and old.unchanged(new)):
-            return False
-    return True
+            return place
+    return None
 
 
 class Named:
@@ -323,7 +351,13 @@ class Wrapped:
         """Whether the value still shows what it showed when the snapshot was taken."""
         if type(value) is not self.kind:
             return False
-        return self.parts.unchanged(self.parts_of(value))
+        parts = self.parts_of(value)
+        if self.parts.unchanged(parts):
+            return True
+        stopped = STOPPED.pop(id(parts), None)  # a list that is about to go
+        if stopped is not None:
+            STOPPED[id(value)] = stopped
+        return False
 
 
 class Around:

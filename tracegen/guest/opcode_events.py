@@ -9,6 +9,7 @@ from typing import Any, List, Optional, Set, Type
 
 from .frame_state import FrameState
 from .interrupts import works
+from .nodes import STOPPED
 from .recorder import Recorder
 from .sources import SourceFile
 from .stillness import STILL
@@ -51,6 +52,8 @@ class OpcodeState(FrameState):
         except Exception as error:
             recorder.fail(error)
         finally:
+            if STOPPED:
+                STOPPED.clear()
             if recorder.answers:
                 recorder.rest()
             recorder.release()

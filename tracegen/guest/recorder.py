@@ -18,6 +18,7 @@ from .alarm import alarm
 from .codes import CodeTable
 from .frame_state import FrameState, Sharing, state_of
 from .interrupts import of_handler, works
+from .nodes import STOPPED
 from .stillness import CALLS, FINAL
 from .uninstrumented import spare
 from .values import ValueRenderer
@@ -193,6 +194,8 @@ class Recorder:
         except Exception as error:
             return self.fail(error)
         finally:
+            if STOPPED:
+                STOPPED.clear()
             if self.answers:
                 self.rest()
             self.release()

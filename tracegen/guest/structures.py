@@ -11,7 +11,20 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from . import builtins_text
 from .guard import attributes_of, find_in
-from .nodes import MAPPINGS, NAMED, Bare, FactoryFields, Fields, Items, Named, Own, Wrapped, named
+from .nodes import (
+    MAPPINGS,
+    NAMED,
+    SOME,
+    STOPPED,
+    Bare,
+    FactoryFields,
+    Fields,
+    Items,
+    Named,
+    Own,
+    Wrapped,
+    named,
+)
 from .plain import CONTAINERS, DEEPEST, LEAVES, nested, plain_text
 from .snapshots import IMMUTABLE, PARTS, immutable
 from .stillness import SUBSCRIPT
@@ -21,6 +34,7 @@ from .values import ValueRenderer
 _TEXT = frozenset((id(str),))
 _BUILTIN = frozenset((id(list), id(tuple), *MAPPINGS))
 """Types whose shape need not be sought, by id."""
+_NOT_SURE: Dict[int, Any] = {}
 _REMEMBERED = 1_000
 """Most snapshots that are kept to be found by their value's address, and texts by their value's name."""
 LONGEST_REMEMBERED = 2_000
@@ -168,17 +182,22 @@ class _Walk:
         if self._flat(values, min(DEEPEST, self.renderer.depth - len(self.path))):
             text = self._charged(repr(value))
             return text, (value if kind is tuple else Items(kind, values, text=text, flat=True))
-        texts, marks = self._looks(values)
+        texts, marks = self._looks(values, value)
         self.left -= 2 * len(texts)
         text = _list_of(kind, texts) if kind is list else _tuple_of(kind, texts)
         if kind is tuple and immutable(value):
             return text, value
         return text, Items(kind, marks, text=text)
 
-    def _looks(self, values: List[Any]) -> Tuple[List[str], List[Any]]:
+    def _looks(self, values: List[Any], of: Any) -> Tuple[List[str], List[Any]]:
+        """Return the texts of the values within another, and what they are known by."""
         texts: List[str] = []
         marks: List[Any] = []
         looks, depth = self.renderer.looks, len(self.path)
+        stopped = STOPPED.pop(id(of), None)
+        sure: Dict[int, Any] = _NOT_SURE
+        if stopped is not None and stopped[1] >= SOME:
+            sure = dict(zip(map(id, values), stopped[0].first(stopped[1])))
         for value in values:
             kind = type(value)
             if kind is int or kind is float or value is None or (kind is str and len(value) <= self.left):
@@ -186,11 +205,14 @@ class _Walk:
                 self.left -= len(text)
             else:
                 known = looks.get(id(value))
-                if known is not None and known.unchanged(value):  # what ``look`` would find, with fewer steps
+                if known is None or (
+                    (not sure or sure.get(id(value)) is not known)
+                    and (id(value) in STOPPED or not known.unchanged(value))
+                ):
+                    text, mark = self.look(value, known)
+                else:  # what ``look`` would find, with fewer steps
                     self._reach(depth + known.height)
                     text, mark = self._charged(known.text), known
-                else:
-                    text, mark = self.look(value, known)
             texts.append(text)
             marks.append(mark)
         return texts, marks
@@ -205,25 +227,25 @@ class _Walk:
         if kind is defaultdict:
             self.renderer.loud |= SUBSCRIPT
             factory, mark = self.look(value.default_factory)
-            text, marks = self._pairs(keys, values, "defaultdict(%s, {" % factory, "})")
+            text, marks = self._pairs(value, keys, values, "defaultdict(%s, {" % factory, "})")
             found = FactoryFields(kind, keys, marks, text)
             found.factory = mark
             found.opening = len(factory) + len("defaultdict(, {")
             return text, found
         if kind is dict:
-            text, marks = self._pairs(keys, values, "{", "}")
+            text, marks = self._pairs(value, keys, values, "{", "}")
             return text, Fields(dict, keys, marks, text)
         name = MAPPINGS[id(kind)]
-        text, marks = self._pairs(keys, values, *((name + "({", "})") if keys else (name, "()")))
+        text, marks = self._pairs(value, keys, values, *((name + "({", "})") if keys else (name, "()")))
         shown = Fields(kind, keys, marks, text)
         shown.opening = len(name) + 2
         return text, shown
 
-    def _pairs(self, keys: List[Any], values: List[Any], before: str, after: str) -> Tuple[str, List[Any]]:
+    def _pairs(self, value: Any, keys: List[Any], values: List[Any], before: str, after: str) -> Tuple[str, List[Any]]:
         """Return a dict's text between two others, and what its values are known by."""
         if self._flat(values):
             return self._charged(before + repr(dict(zip(keys, values)))[1:-1] + after), values
-        texts, marks = self._looks(values)
+        texts, marks = self._looks(values, value)
         text = before + ", ".join([f"{key!r}: {item}" for key, item in zip(keys, texts)]) + after
         self.left -= len(text) - sum(map(len, texts))
         return text, marks
@@ -235,7 +257,7 @@ class _Walk:
         keys = list(namespace)
         if not _all_text(keys):
             raise Unusual
-        texts, marks = self._looks(list(namespace.values()))
+        texts, marks = self._looks(list(namespace.values()), value)
         size = sum(map(len, texts))
         if shape.fields is None:
             text = "<%s>" % " ".join([shape.name, *map("%s=%s".__mod__, zip(keys, texts))])
@@ -249,7 +271,7 @@ class _Walk:
         if shape.size_of(value) > self.renderer.items:  # before it is copied, as in ``_items``
             raise Unusual
         parts = shape.parts_of(value)
-        texts, marks = self._looks(list(parts[0]) if shape.arguments else parts)
+        texts, marks = self._looks(*((list(parts[0]), parts[0]) if shape.arguments else (parts, value)))
         text = shape.text_of(kind, texts)
         self.left -= 2 * len(texts) + max(0, len(text) - sum(map(len, texts)))
         if shape.arguments:
