@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nested_values import VALUES, Empty, Fields, Numbers, Pair, Slotted, Thing, containers, mutate
 
-from tracegen.guest import digests, growth, memory, nodes, snapshots, splices, structures
+from tracegen.guest import digests, growth, memory, nodes, snapshots, splices, stopped, structures
 from tracegen.guest.values import ValueRenderer
 
 PLAIN = st.sampled_from([0, 7, -1, 10**30, True, None, 0.5, -0.0, "a", "it's", 'é"\n', "\ud800", "x" * 30])
@@ -88,7 +88,7 @@ def test_what_is_taken_over_from_before_is_what_is_there(value: Any, steps: list
         known = found[1]
         if not (inside := containers(value, [])):
             return
-        nodes.STOPPED.clear()  # as at the end of an event
+        stopped.STOPPED.clear()  # as at the end of an event
         mutate(inside[which % len(inside)], leaf, position)
         if type(known) in nodes.SNAPSHOTS and known.unchanged(value):
             assert known.text == renderer.render(value)

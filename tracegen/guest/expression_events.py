@@ -7,9 +7,9 @@ from types import FrameType, ModuleType
 from typing import Any, Dict, Tuple
 
 from .interrupts import works
-from .nodes import STOPPED
 from .recorder import Recorder
 from .sites import SITE_CODE, Site
+from .stopped import STOPPED
 from .uninstrumented import spare
 from .wire import encode, quoted
 

@@ -15,12 +15,14 @@ from .callees import Unknown, trusted
 from .codes import UNBOUND, CodeInfo
 from .growth import growth
 from .interrupts import works
-from .nodes import SNAPSHOTS, STOPPED, Bare, FactoryFields, Fields, Items, Own
+from .nodes import SNAPSHOTS, Bare, FactoryFields, Fields, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .plain import CONTAINERS, LEAVES
 from .snapshots import immutable, take
 from .splices import Pending, splice, splice_dict
 from .stillness import CALLS, FINAL, IN_PLACE, ITERATION, SUBSCRIPT, Line
+from .stopped import STOPPED
+from .tables import Table
 from .types_text import bare_text
 from .wire import SHORTEST_PATCHED, quoted, quoted_patch
 
@@ -341,6 +343,8 @@ class FrameState:
             spliced = splice(before, old, value, self.recorder.renderer)
         elif type(before) is Fields or type(before) is FactoryFields:
             spliced = splice_dict(before, old, value, self.recorder.renderer)
+        elif type(before) is Table:
+            spliced = structures.splice_table(before, old, value, self.recorder.renderer)
         elif type(before) is str and type(value) is str:
             grown = growth(before, old, value, self.recorder.renderer.characters)
             if grown is not None:

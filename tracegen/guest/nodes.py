@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional,
 
 from . import memory
 from .guard import attributes_of
+from .stopped import SOME, STOPPED
+from .tables import Table
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
@@ -25,11 +27,6 @@ FIRST = (0, 1)
 MAPPINGS = {id(kind): name for kind, name in ((dict, ""), (Counter, "Counter"), (OrderedDict, "OrderedDict"))}
 MAPPINGS[id(defaultdict)] = "defaultdict"
 """Dicts by their types' ids, with the name that stands before what they hold."""
-STOPPED: Dict[int, Tuple[Any, int]] = {}
-"""By address, the snapshot that a value was found to differ from at the event at hand, and how many of its parts had
-been found unchanged before. To be cleared when the event ends: then nothing of it holds any more."""
-SOME = 4
-"""Parts that were compared from which it is worth while to know that."""
 _MANY = 8
 """Objects with their own ``__repr__`` from which they are compared at once."""
 
@@ -102,7 +99,7 @@ class Items:
 class Fields:
     """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
 
-    __slots__ = ("_both _namespace_of _nested _owns height keys kind lengths opening text values").split()
+    __slots__ = ("_both _nested namespace_of _owns height keys kind lengths opening text values").split()
 
     def __init__(
         self,
@@ -128,7 +125,7 @@ class Fields:
         self._owns = None if len(self._nested) < _MANY else Owns.of(both)
         if self._owns is not None:
             self._nested = [row for row in self._nested if type(row[1]) is not Own]
-        self._namespace_of = None if id(kind) in MAPPINGS else namespace_of or attributes_of(kind)
+        self.namespace_of = None if id(kind) in MAPPINGS else namespace_of or attributes_of(kind)
 
     def like(self, keys: List[Any], values: List[Any], text: str) -> Fields:
         """Return the snapshot of a dict of the same kind that holds something else."""
@@ -151,8 +148,8 @@ class Fields:
         if type(value) is not kind:
             return False
         namespace: Any = value
-        if self._namespace_of is not None:
-            namespace = self._namespace_of(value, kind)
+        if self.namespace_of is not None:
+            namespace = self.namespace_of(value, kind)
             if type(namespace) is not dict:
                 return False
         if len(namespace) != len(self.keys):
@@ -435,7 +432,7 @@ class Back:
         return self.around.ids[self.level] == id(value)
 
 
-Snapshot = Union[Items, Fields, Pairs, Named, Bare, Method, Own, Wrapped, Back]
+Snapshot = Union[Items, Fields, Pairs, Named, Bare, Method, Own, Wrapped, Back, Table]
 SNAPSHOTS = frozenset(
     (
         Items,
@@ -452,6 +449,7 @@ SNAPSHOTS = frozenset(
         AroundPairs,
         AroundWrapped,
         Back,
+        Table,
     )
 )
 """The types of all nodes."""

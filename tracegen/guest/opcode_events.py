@@ -9,10 +9,10 @@ from typing import Any, List, Optional, Set, Type
 
 from .frame_state import FrameState
 from .interrupts import works
-from .nodes import STOPPED
 from .recorder import Recorder
 from .sources import SourceFile
 from .stillness import STILL
+from .stopped import STOPPED
 from .uninstrumented import spare
 
 Row = List[Any]

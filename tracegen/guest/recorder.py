@@ -18,8 +18,8 @@ from .alarm import alarm
 from .codes import CodeTable
 from .frame_state import FrameState, Sharing, state_of
 from .interrupts import of_handler, works
-from .nodes import STOPPED
 from .stillness import CALLS, FINAL
+from .stopped import STOPPED
 from .uninstrumented import spare
 from .values import ValueRenderer
 from .wire import WireWriter
@@ -36,7 +36,7 @@ in every run."""
 
 _AT_EVENTS = (
     "builtins_text callees codes digests frame_state growth guard library_text memory nodes opcodes plain recorder "
-    "snapshots splices stillness structures types_text values wire"
+    "snapshots splices stillness structures tables types_text values wire"
 ).split()
 """Modules whose code runs at events; without ``alarm``, which asks a traceback whether its own frame raised."""
 

@@ -7,7 +7,9 @@ from typing import Any, List, NamedTuple, Optional, Tuple, Union
 from . import memory
 from .nodes import MAPPINGS, Fields, Items
 from .plain import DEEPEST, LEAVES, nested
+from .tables import Table
 from .values import ValueRenderer
+from .wire import common_ends
 
 _LONG = 100
 """Items from which a snapshot is changed in place."""
@@ -47,7 +49,7 @@ class Splice(NamedTuple):
     """``text`` is the old text with what lies between its first ``start`` and last ``end`` characters replaced."""
 
     text: str
-    snapshot: Union[Items, Fields, Pending]
+    snapshot: Union[Items, Fields, Pending, Table]
     start: int
     end: int
     middle: str
@@ -72,9 +74,9 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
     middle = _lengths(value[start : size - end], renderer)
     if middle is None or (start == 0 and end == 0):
         return None
-    left, right = _with_neighbours(start, end)
+    left, right = with_neighbours(start, end)
     new = repr(value[left : size - right])[1:-1]
-    first, rest, whole = _replaced(text, lengths, left, right, new, before.anchor)
+    first, rest, whole = replaced(text, lengths, left, right, new, before.anchor)
     if len(whole) > renderer.characters:
         return None
     anchor = left, first  # loops change neighbours one after the other
@@ -110,9 +112,9 @@ def splice_dict(before: Fields, text: str, value: Any, renderer: ValueRenderer) 
     middle = _pair_lengths(keys[start : size - end], values[start : size - end], renderer)
     if middle is None or (start == 0 and end == 0):
         return None
-    left, right = _with_neighbours(start, end)
+    left, right = with_neighbours(start, end)
     new = repr(dict(zip(keys[left : size - right], values[left : size - right])))[1:-1]
-    first, rest, whole = _replaced(text, lengths, left, right, new, (0, before.opening))
+    first, rest, whole = replaced(text, lengths, left, right, new, (0, before.opening))
     if len(whole) > renderer.characters:
         return None
     snapshot = before.like(keys, values, whole)
@@ -129,12 +131,12 @@ def _pair_lengths(keys: List[Any], values: List[Any], renderer: ValueRenderer) -
     return None
 
 
-def _with_neighbours(start: int, end: int) -> Tuple[int, int]:
+def with_neighbours(start: int, end: int) -> Tuple[int, int]:
     """Return how many items stay at both ends; of those next to a change not one, so that the separators are right."""
     return max(0, start - 1), max(0, end - 1)
 
 
-def _replaced(
+def replaced(
     text: str, lengths: List[int], left: int, right: int, new: str, anchor: Tuple[int, int]
 ) -> Tuple[int, int, str]:
     """Replace the text of all items but the first ``left`` and last ``right``: where it was, what follows, and all."""
@@ -142,6 +144,14 @@ def _replaced(
     gone = lengths[left : len(lengths) - right]
     rest = len(text) - first - sum(gone) - 2 * (len(gone) - 1)
     return first, rest, text[:first] + new + text[len(text) - rest :]
+
+
+def narrowed(old: str, splice: Splice) -> Splice:
+    """Return the same with the least that differs in the middle."""
+    before = old[splice.start : len(old) - splice.end]
+    start, end = common_ends(before, splice.middle)
+    middle = splice.middle[start : len(splice.middle) - end]
+    return splice._replace(start=splice.start + start, end=splice.end + end, middle=middle)
 
 
 def _offset(lengths: List[int], position: int, anchor: Tuple[int, int]) -> int:

@@ -6,7 +6,7 @@ cycle or a type that it does not know is met, it gives nothing, and those two ar
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from . import builtins_text
@@ -14,8 +14,6 @@ from .guard import attributes_of, find_in
 from .nodes import (
     MAPPINGS,
     NAMED,
-    SOME,
-    STOPPED,
     Bare,
     FactoryFields,
     Fields,
@@ -27,7 +25,10 @@ from .nodes import (
 )
 from .plain import CONTAINERS, DEEPEST, LEAVES, nested, plain_text
 from .snapshots import IMMUTABLE, PARTS, immutable
+from .splices import Splice, narrowed, replaced, with_neighbours
 from .stillness import SUBSCRIPT
+from .stopped import SOME, STOPPED
+from .tables import FEWEST, Table, table_of
 from .types_text import dataclass_text, exception_text, name_of, named_tuple_text, shown_fields
 from .values import ValueRenderer
 
@@ -98,7 +99,11 @@ class _Walk:
         around, self.deepest = self.deepest, 0
         self._reach(depth + 1)
         self.path.append(id(value))
-        if shape is PLAIN:
+        before = changed if type(changed) is Table else known
+        again = self.again(value, before) if type(before) is Table else None
+        if again is not None:
+            found = again.text, again.snapshot
+        elif shape is PLAIN:
             found = self._plain(value, kind, depth)
         elif type(shape) is Shape:
             found = self._object(value, kind, shape)
@@ -110,8 +115,7 @@ class _Walk:
             found = self._items(value, kind)
         self.path.pop()
         if found[1] is not value:
-            found[1].height = self.deepest - depth
-            self._remember(value, found[1])
+            self.keep(value, found[1], depth)
         self.deepest = max(around, self.deepest)
         return found
 
@@ -147,7 +151,9 @@ class _Walk:
             raise Unusual
         self.deepest = max(self.deepest, depth)
 
-    def _remember(self, value: Any, snapshot: Any) -> None:
+    def keep(self, value: Any, snapshot: Any, depth: int) -> None:
+        """Keep the snapshot of what was walked through, to be found by its address."""
+        snapshot.height = self.deepest - depth
         looks = self.renderer.looks
         if len(looks) >= _REMEMBERED:
             looks.clear()
@@ -187,7 +193,8 @@ class _Walk:
         text = _list_of(kind, texts) if kind is list else _tuple_of(kind, texts)
         if kind is tuple and immutable(value):
             return text, value
-        return text, Items(kind, marks, text=text)
+        table = _table(None, None, marks, texts, text) if kind is list else None
+        return text, table or Items(kind, marks, text=text)
 
     def _looks(self, values: List[Any], of: Any) -> Tuple[List[str], List[Any]]:
         """Return the texts of the values within another, and what they are known by."""
@@ -224,31 +231,54 @@ class _Walk:
         values = list(value.values())
         if len(keys) != len(values) or not self._flat(keys):
             raise Unusual
+        around, opening, closing = self._around(value, kind, empty=not keys)
+        if self._flat(values):
+            text = self._charged(opening + repr(dict(zip(keys, values)))[1:-1] + closing)
+            return text, around.like(keys, values, text)
+        texts, marks = self._looks(values, value)
+        pieces = [f"{key!r}: {item}" for key, item in zip(keys, texts)]
+        text = opening + ", ".join(pieces) + closing
+        self.left -= len(text) - sum(map(len, texts))
+        return text, _table(around, keys, marks, pieces, text) or around.like(keys, marks, text)
+
+    def _around(self, value: Any, kind: type, empty: bool) -> Tuple[Fields, str, str]:
+        """Return the snapshot of such a dict without items, and what stands before and after those of this one."""
         if kind is defaultdict:
             self.renderer.loud |= SUBSCRIPT
             factory, mark = self.look(value.default_factory)
-            text, marks = self._pairs(value, keys, values, "defaultdict(%s, {" % factory, "})")
-            found = FactoryFields(kind, keys, marks, text)
-            found.factory = mark
-            found.opening = len(factory) + len("defaultdict(, {")
-            return text, found
-        if kind is dict:
-            text, marks = self._pairs(value, keys, values, "{", "}")
-            return text, Fields(dict, keys, marks, text)
+            opening = "defaultdict(%s, {" % factory
+            around = FactoryFields(kind, [], [])
+            around.factory, around.opening = mark, len(opening)
+            return around, opening, "})"
         name = MAPPINGS[id(kind)]
-        text, marks = self._pairs(value, keys, values, *((name + "({", "})") if keys else (name, "()")))
-        shown = Fields(kind, keys, marks, text)
-        shown.opening = len(name) + 2
-        return text, shown
+        if kind is dict:
+            return _EMPTY[id(kind)], "{", "}"
+        return (_EMPTY[id(kind)], name, "()") if empty else (_EMPTY[id(kind)], name + "({", "})")
 
-    def _pairs(self, value: Any, keys: List[Any], values: List[Any], before: str, after: str) -> Tuple[str, List[Any]]:
-        """Return a dict's text between two others, and what its values are known by."""
-        if self._flat(values):
-            return self._charged(before + repr(dict(zip(keys, values)))[1:-1] + after), values
-        texts, marks = self._looks(values, value)
-        text = before + ", ".join([f"{key!r}: {item}" for key, item in zip(keys, texts)]) + after
-        self.left -= len(text) - sum(map(len, texts))
-        return text, marks
+    def again(self, value: Any, before: Table) -> Optional[Splice]:
+        """Return how a table changed, which is innermost in ``path``; ``None`` if it is no such table any more."""
+        differing = before.differing(value, self.renderer.items)
+        if differing is None:
+            return None
+        left = self.left
+        stop = len(differing.rows) - differing.end
+        changed = differing.rows[differing.start : stop]
+        texts, marks = self._looks(changed, changed)
+        keys = None if differing.keys is None else differing.keys[differing.start : stop]
+        if not before.takes(marks) or not self._flat(keys or []):
+            self.left = left
+            return None
+        charged = sum(map(len, texts))
+        if keys is not None:
+            texts = [f"{key!r}: {item}" for key, item in zip(keys, texts)]
+        self._reach(len(self.path) - 1 + before.height)
+        pieces = before.pieces[: differing.start] + texts + before.pieces[len(before.pieces) - differing.end :]
+        start, end = with_neighbours(differing.start, differing.end)
+        middle = ", ".join(pieces[start : len(pieces) - end])
+        lengths = list(map(len, before.pieces))
+        first, rest, text = replaced(before.text, lengths, start, end, middle, (0, before.opening))
+        self.left -= len(text) - charged
+        return narrowed(before.text, Splice(text, before.again(differing, pieces, text), first, rest, middle))
 
     def _object(self, value: Any, kind: type, shape: Shape) -> Look:
         namespace = shape.namespace_of(value, kind)
@@ -277,6 +307,25 @@ class _Walk:
         if shape.arguments:
             marks = parts if immutable(parts[0]) else [Items(tuple, marks)]
         return text, Wrapped(kind, shape.parts_of, marks, text)
+
+
+def _empty(kind: type) -> Fields:
+    found = Fields(kind, [], [])
+    found.opening = 1 if kind is dict else len(MAPPINGS[id(kind)]) + 2
+    return found
+
+
+_EMPTY = {id(kind): _empty(kind) for kind in (dict, Counter, OrderedDict)}
+_ITEMS, _FIELDS = frozenset((id(Items),)), frozenset((id(Fields),))
+
+
+def _table(
+    around: Optional[Fields], keys: Optional[List[Any]], marks: List[Any], pieces: List[str], text: str
+) -> Optional[Table]:
+    """Return the snapshot of a list or dict whose values have these, if they are rows of one type."""
+    if len(marks) < FEWEST or set(map(id, map(type, marks))) not in (_ITEMS, _FIELDS):
+        return None
+    return table_of(around, keys, marks, pieces, text)
 
 
 class Sequence(NamedTuple):
@@ -394,6 +443,22 @@ def known(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:
         return (snapshot.text, snapshot) if len(snapshot.text) <= renderer.characters else None
     large = renderer.large.get(id(value))
     return large if large is not None and large[1] is not changed and large[1].unchanged(value) else None
+
+
+def splice_table(before: Table, text: str, value: Any, renderer: ValueRenderer) -> Optional[Splice]:
+    """Return how a table changed since the snapshot ``before``, whose text was ``text``, as ``splices.splice`` does."""
+    if before.text != text:
+        return None
+    walk = _Walk(renderer)
+    walk.path.append(id(value))
+    try:
+        found = walk.again(value, before)
+    except (Unusual, ValueError):
+        return None
+    if found is None or walk.left < 0:
+        return None
+    walk.keep(value, found.snapshot, 0)
+    return found
 
 
 def look(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:

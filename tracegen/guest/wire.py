@@ -28,7 +28,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any, Callable, Dict, List, Union
+from typing import Any, Callable, Dict, List, Tuple, Union
 
 EVENTS: Dict[str, str] = {
     "c": "call",
@@ -67,11 +67,16 @@ def patch(old: str, new: str) -> Union[str, List[Any]]:
     """
     if len(new) < SHORTEST_PATCHED or len(old) < SHORTEST_PATCHED:
         return new
+    start, end = common_ends(old, new)
+    return new if 2 * (start + end) < len(new) else [start, end, new[start : len(new) - end]]
+
+
+def common_ends(old: str, new: str) -> Tuple[int, int]:
+    """Return how many characters two texts share at their starts and, of what is left, at their ends."""
     room = min(len(old), len(new))
     # Most often a text grows at its end, before a quote or bracket.
     start = len(old) - 1 if len(new) > len(old) and new.startswith(old[:-1]) else _common(old, new, room)
-    end = _common_end(old, new, room - start)
-    return new if 2 * (start + end) < len(new) else [start, end, new[start : len(new) - end]]
+    return start, _common_end(old, new, room - start)
 
 
 def quoted_patch(old: str, new: str) -> str:
