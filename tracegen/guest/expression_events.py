@@ -37,8 +37,6 @@ class ExpressionRecorder(Recorder):
             except Exception as error:
                 self.fail(error)
             finally:
-                if STOPPED:
-                    STOPPED.clear()
                 if self.answers:
                     self.rest()
                 self.release()
@@ -58,6 +56,7 @@ class ExpressionRecorder(Recorder):
         self.countdown -= 1
         if (self.countdown < 0 or wire.bytes >= self.most_bytes) and self.met_limit():
             return
+        STOPPED.clear()
         text = state.look(value)[0]
         known = self._numbers.get(id(site))
         if known is None:

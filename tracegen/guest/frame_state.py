@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from _thread import _count as threads
 from types import FrameType, MethodType
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, cast
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
 from . import structures
 from .alarm import alarm
@@ -19,7 +19,7 @@ from .nodes import SNAPSHOTS, Bare, FactoryFields, Fields, Items, Own
 from .opcodes import is_internal_stop, yielded
 from .plain import CONTAINERS, LEAVES
 from .snapshots import immutable, take
-from .splices import Pending, splice, splice_dict
+from .splices import Pending, Splice, splice, splice_dict
 from .stillness import CALLS, FINAL, IN_PLACE, ITERATION, SUBSCRIPT, Line
 from .stopped import STOPPED
 from .tables import Table
@@ -38,6 +38,13 @@ _SMALL = 1 << 2000  # 640 digits, the lowest limit that a program can set
 _NOTHING: List[Tuple[str, Any]] = []
 
 
+_SPLICES: Dict[type, Callable[[Any, str, Any, ValueRenderer], Optional[Splice]]] = {
+    Items: splice,
+    Fields: splice_dict,
+    FactoryFields: splice_dict,
+    Table: structures.splice_table,
+}
+"""By a snapshot's type, what tells how a text follows from the one that it has."""
 Looks = Sequence[Tuple[str, str, Any]]
 """Names with their texts and marks."""
 _NO_LOOKS: Looks = ()
@@ -127,8 +134,6 @@ class FrameState:
         except Exception as error:
             recorder.fail(error)
         finally:
-            if STOPPED:
-                STOPPED.clear()
             if recorder.answers:
                 recorder.rest()
             if alarm.held and kind == "return":
@@ -155,6 +160,8 @@ class FrameState:
     def _returned(self, frame: FrameType, value: Any) -> str:
         """Return the text of what the frame returns, often one of its own values."""
         recorder = self.recorder
+        if STOPPED:
+            STOPPED.clear()
         if recorder.loud & CALLS or id(type(value)) in LEAVES or not self.still(frame):
             return self.look(value)[0]
         recorder.sharing = Sharing(self, frame)
@@ -181,6 +188,8 @@ class FrameState:
             changed = self._bound(frame, *still) if still[1] else _NOTHING
         if changed is None:
             changed = []
+            if STOPPED:
+                STOPPED.clear()
             try:
                 now = frame.f_locals.items() if info.whole else info.visible(frame).items()
                 for name, item in now:
@@ -279,6 +288,8 @@ class FrameState:
         changed = []
         recorder, known = self.recorder, self.marks
         final = recorder.loud & FINAL or recorder.waiting
+        if STOPPED:
+            STOPPED.clear()
         found = frame.f_locals
         for name in names:
             mark = known.get(name, NEW)
@@ -338,19 +349,15 @@ class FrameState:
 
     def _look(self, value: Any, before: Any, old: str) -> Tuple[str, Any, Optional[str]]:
         """Return a value's text, what to know it by, and how the text follows from the ``old`` one if that is known."""
-        spliced = None
-        if type(before) is Items:
-            spliced = splice(before, old, value, self.recorder.renderer)
-        elif type(before) is Fields or type(before) is FactoryFields:
-            spliced = splice_dict(before, old, value, self.recorder.renderer)
-        elif type(before) is Table:
-            spliced = structures.splice_table(before, old, value, self.recorder.renderer)
-        elif type(before) is str and type(value) is str:
-            grown = growth(before, old, value, self.recorder.renderer.characters)
+        kind = type(before)
+        if kind is str:
+            grown = growth(before, old, value, self.recorder.renderer.characters) if type(value) is str else None
             if grown is not None:
                 return grown.text, value, f"[{grown.start},{grown.end},{quoted(grown.middle)}]"
-        if spliced is not None:
-            return spliced.text, spliced.snapshot, f"[{spliced.start},{spliced.end},{quoted(spliced.middle)}]"
+        elif kind in _SPLICES:
+            spliced = _SPLICES[kind](before, old, value, self.recorder.renderer)
+            if spliced is not None:
+                return spliced.text, spliced.snapshot, f"[{spliced.start},{spliced.end},{quoted(spliced.middle)}]"
         text, mark = self.look(value, before)
         return text, mark, None
 

@@ -27,8 +27,6 @@ FIRST = (0, 1)
 MAPPINGS = {id(kind): name for kind, name in ((dict, ""), (Counter, "Counter"), (OrderedDict, "OrderedDict"))}
 MAPPINGS[id(defaultdict)] = "defaultdict"
 """Dicts by their types' ids, with the name that stands before what they hold."""
-_MANY = 8
-"""Objects with their own ``__repr__`` from which they are compared at once."""
 
 
 class Items:
@@ -61,7 +59,7 @@ class Items:
         self.alone = False
         """Whether one name alone is known by it, so that it may be changed in place; see ``splices``."""
         self._address = memory.address(items) if len(items) >= memory.SHORTEST and memory.usable else 0
-        self._owns = None if self.flat or len(items) < _MANY else Owns.of(items)
+        self._owns = None if self.flat or len(items) < SOME else Owns.of(items)
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""
@@ -99,7 +97,7 @@ class Items:
 class Fields:
     """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
 
-    __slots__ = ("_both _nested namespace_of _owns height keys kind lengths opening text values").split()
+    __slots__ = ("_both _many _nested namespace_of _owns height keys kind lengths opening text values").split()
 
     def __init__(
         self,
@@ -122,10 +120,11 @@ class Fields:
         self._nested = [] if _is_flat(values) else [row for row in enumerate(both) if type(row[1]) in SNAPSHOTS]
         if len(self._nested) > 1:
             self._nested.sort(key=lambda row: type(row[1]) is Own)  # last what runs the program's code
-        self._owns = None if len(self._nested) < _MANY else Owns.of(both)
+        self._many = many = len(self._nested) >= SOME
+        self._owns = Owns.of(both) if many else None
         if self._owns is not None:
             self._nested = [row for row in self._nested if type(row[1]) is not Own]
-        self.namespace_of = None if id(kind) in MAPPINGS else namespace_of or attributes_of(kind)
+        self.namespace_of = namespace_of or (None if id(kind) in MAPPINGS else attributes_of(kind))
 
     def like(self, keys: List[Any], values: List[Any], text: str) -> Fields:
         """Return the snapshot of a dict of the same kind that holds something else."""
@@ -155,16 +154,17 @@ class Fields:
         if len(namespace) != len(self.keys):
             return False
         both = [*namespace, *namespace.values()]
-        for row in self._nested:
-            position, snapshot = row
+        for position, snapshot in self._nested:
             if not snapshot.unchanged(both[position]):
-                if position - len(self.keys) >= SOME or STOPPED:
-                    STOPPED[id(value)] = self, self._nested.index(row)
+                if self._many or STOPPED:
+                    STOPPED[id(value)] = self, self._nested.index((position, snapshot))
                 return False
             both[position] = snapshot
-        if (self._owns is None or self._owns.replace(both)) and all(map(is_, self._both, both)):
+        if self._owns is not None and not self._owns.replace(both):
+            return False
+        if all(map(is_, self._both, both)):
             return True
-        if len(self._nested) >= SOME:
+        if self._many:
             STOPPED[id(value)] = self, len(self._nested)
         return False
 
@@ -314,7 +314,7 @@ class Owns:
     def of(cls, marks: List[Any]) -> Optional[Owns]:
         """Return those among the marks of a container's items, if they are many."""
         found = [(place, mark) for place, mark in enumerate(marks) if type(mark) is Own]
-        return cls(found) if len(found) >= _MANY else None
+        return cls(found) if len(found) >= SOME else None
 
     def replace(self, values: List[Any]) -> bool:
         """Put the marks in the places of objects that give the same texts; return whether all do."""

@@ -12,7 +12,6 @@ from .interrupts import works
 from .recorder import Recorder
 from .sources import SourceFile
 from .stillness import STILL
-from .stopped import STOPPED
 from .uninstrumented import spare
 
 Row = List[Any]
@@ -52,8 +51,6 @@ class OpcodeState(FrameState):
         except Exception as error:
             recorder.fail(error)
         finally:
-            if STOPPED:
-                STOPPED.clear()
             if recorder.answers:
                 recorder.rest()
             recorder.release()

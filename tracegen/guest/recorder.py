@@ -19,7 +19,6 @@ from .codes import CodeTable
 from .frame_state import FrameState, Sharing, state_of
 from .interrupts import of_handler, works
 from .stillness import CALLS, FINAL
-from .stopped import STOPPED
 from .uninstrumented import spare
 from .values import ValueRenderer
 from .wire import WireWriter
@@ -194,8 +193,6 @@ class Recorder:
         except Exception as error:
             return self.fail(error)
         finally:
-            if STOPPED:
-                STOPPED.clear()
             if self.answers:
                 self.rest()
             self.release()

@@ -36,6 +36,7 @@ _TEXT = frozenset((id(str),))
 _BUILTIN = frozenset((id(list), id(tuple), *MAPPINGS))
 """Types whose shape need not be sought, by id."""
 _NOT_SURE: Dict[int, Any] = {}
+_NONE = (None,)
 _REMEMBERED = 1_000
 """Most snapshots that are kept to be found by their value's address, and texts by their value's name."""
 LONGEST_REMEMBERED = 2_000
@@ -99,7 +100,7 @@ class _Walk:
         around, self.deepest = self.deepest, 0
         self._reach(depth + 1)
         self.path.append(id(value))
-        before = changed if type(changed) is Table else known
+        before = (changed if type(changed) is Table else known) if builtin else None
         again = self.again(value, before) if type(before) is Table else None
         if again is not None:
             found = again.text, again.snapshot
@@ -201,7 +202,7 @@ class _Walk:
         texts: List[str] = []
         marks: List[Any] = []
         looks, depth = self.renderer.looks, len(self.path)
-        stopped = STOPPED.pop(id(of), None)
+        stopped = STOPPED.pop(id(of), None) if STOPPED else None
         sure: Dict[int, Any] = _NOT_SURE
         if stopped is not None and stopped[1] >= SOME:
             sure = dict(zip(map(id, values), stopped[0].first(stopped[1])))
@@ -214,7 +215,7 @@ class _Walk:
                 known = looks.get(id(value))
                 if known is None or (
                     (not sure or sure.get(id(value)) is not known)
-                    and (id(value) in STOPPED or not known.unchanged(value))
+                    and (STOPPED.get(id(value), _NONE)[0] is known or not known.unchanged(value))
                 ):
                     text, mark = self.look(value, known)
                 else:  # what ``look`` would find, with fewer steps
@@ -231,7 +232,7 @@ class _Walk:
         values = list(value.values())
         if len(keys) != len(values) or not self._flat(keys):
             raise Unusual
-        around, opening, closing = self._around(value, kind, empty=not keys)
+        around, opening, closing = _DICT if kind is dict else self._around(value, kind, empty=not keys)
         if self._flat(values):
             text = self._charged(opening + repr(dict(zip(keys, values)))[1:-1] + closing)
             return text, around.like(keys, values, text)
@@ -251,8 +252,6 @@ class _Walk:
             around.factory, around.opening = mark, len(opening)
             return around, opening, "})"
         name = MAPPINGS[id(kind)]
-        if kind is dict:
-            return _EMPTY[id(kind)], "{", "}"
         return (_EMPTY[id(kind)], name, "()") if empty else (_EMPTY[id(kind)], name + "({", "})")
 
     def again(self, value: Any, before: Table) -> Optional[Splice]:
@@ -315,7 +314,8 @@ def _empty(kind: type) -> Fields:
     return found
 
 
-_EMPTY = {id(kind): _empty(kind) for kind in (dict, Counter, OrderedDict)}
+_EMPTY = {id(kind): _empty(kind) for kind in (Counter, OrderedDict)}
+_DICT = (_empty(dict), "{", "}")
 _ITEMS, _FIELDS = frozenset((id(Items),)), frozenset((id(Fields),))
 
 

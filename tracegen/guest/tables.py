@@ -20,6 +20,7 @@ FEWEST = 8
 _DICT = frozenset((id(dict),))
 _ROWS = frozenset(map(id, (list, set)))
 """Types of rows that are items only."""
+_NOT_STOPPED = (None, None)
 
 
 class Cells(NamedTuple):
@@ -97,18 +98,18 @@ class Table:
         now = self.row.cells(spaces)
         if memory.same(before.items, now.items) and memory.same(before.names, now.names):
             return True
-        STOPPED[id(value)] = self, (keys, rows, now)
+        STOPPED[id(value)] = self, now
         return False
 
     def differing(self, value: Any, most: int) -> Optional[Differing]:
         """Return how another state differs; ``None`` if it is no such table, or longer or wider than ``most``."""
-        stopped = STOPPED.pop(id(value), None)
-        if stopped is not None and stopped[0] is self:
-            keys, rows, now = stopped[1]
+        if not self._fits(value) or not FEWEST <= len(value) <= most:
+            return None
+        keys, rows = self._parts(value)
+        stopped = STOPPED.pop(id(value), _NOT_STOPPED)
+        if stopped[0] is self:
+            now: Cells = stopped[1]
         else:
-            if not self._fits(value) or not FEWEST <= len(value) <= most:
-                return None
-            keys, rows = self._parts(value)
             spaces = self.row.spaces(rows)
             if spaces is None or max(map(len, spaces)) > most:  # before they are copied
                 return None
