@@ -215,10 +215,8 @@ class FrameState:
         wire.write(data)  # may want for stack: counted when it is done
         wire.events += 1
         wire.bytes += len(data)
-        if deleted:
-            self._forget(deleted)
-        if found:
-            self._keep(found)
+        if found or deleted:
+            self._keep(found, deleted)
         self.line = info.part(line, frame) if info.heads and value is None and line in info.heads else line
         self.epoch = recorder.epoch
         self.trusted = None
@@ -232,9 +230,12 @@ class FrameState:
             info.read()
         return False
 
-    def _keep(self, looks: Looks) -> None:
+    def _keep(self, looks: Looks, deleted: Tuple[str, ...]) -> None:
         """Keep what names look like now; ask about calls from now on if that is sooner done than comparing."""
         recorder, texts, marks = self.recorder, self.texts, self.marks
+        for name in deleted:
+            del texts[name]
+            marks[name] = NEW
         loud = recorder.loud | recorder.renderer.loud
         for name, text, mark in looks:
             marks[name] = mark.keep() if type(mark) is Pending else mark
@@ -387,11 +388,6 @@ class FrameState:
             if len(found[0]) > structures.LONGEST_REMEMBERED and type(found[1]) in SNAPSHOTS:
                 renderer.remember(value, *found)
         return found
-
-    def _forget(self, names: Tuple[str, ...]) -> None:
-        for name in names:
-            del self.texts[name]
-            self.marks[name] = NEW
 
 
 def _rendered(value: Any, renderer: ValueRenderer) -> Tuple[str, Any]:

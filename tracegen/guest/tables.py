@@ -46,12 +46,16 @@ class RowType(NamedTuple):
         found = list(map(self.namespace_of, rows, repeat(self.kind)))
         return found if set(map(id, map(type, found))) == _DICT else None
 
-    def cells(self, spaces: List[Any]) -> Cells:
-        """Return what rows hold."""
+    def cells(self, spaces: List[Any]) -> Optional[Cells]:
+        """Return what rows hold; ``None`` where another thread changes them meanwhile."""
         sizes = list(map(len, spaces))
-        if id(self.kind) in _ROWS:
-            return Cells(sizes, [], list(chain.from_iterable(spaces)))
-        return Cells(sizes, list(chain.from_iterable(spaces)), list(chain.from_iterable(map(dict.values, spaces))))
+        names: List[Any] = []
+        items = list(chain.from_iterable(spaces))
+        if id(self.kind) not in _ROWS:
+            names, items = items, list(chain.from_iterable(map(dict.values, spaces)))
+            if len(names) != len(items):
+                return None
+        return Cells(sizes, names, items) if len(items) == sum(sizes) else None
 
 
 class Table:
@@ -93,10 +97,12 @@ class Table:
         spaces = self.row.spaces(rows)
         if spaces is None or list(map(len, spaces)) != before.sizes:
             return False
-        if keys is not None and not memory.same(self.keys or [], keys):
+        if keys is not None and not _same(self.keys or [], keys):
             return False
         now = self.row.cells(spaces)
-        if memory.same(before.items, now.items) and memory.same(before.names, now.names):
+        if now is None:
+            return False
+        if _same(before.items, now.items) and _same(before.names, now.names):
             return True
         STOPPED[id(value)] = self, now
         return False
@@ -108,12 +114,14 @@ class Table:
         keys, rows = self._parts(value)
         stopped = STOPPED.pop(id(value), _NOT_STOPPED)
         if stopped[0] is self:
-            now: Cells = stopped[1]
+            now: Optional[Cells] = stopped[1]
         else:
             spaces = self.row.spaces(rows)
             if spaces is None or max(map(len, spaces)) > most:  # before they are copied
                 return None
             now = self.row.cells(spaces)
+        if now is None or len(rows) != len(now.sizes) or (keys is not None and len(keys) != len(rows)):
+            return None
         before = self._cells
         same = [_same_rows(before.sizes, now.sizes, before.items, now.items)]
         if now.names or before.names:
@@ -164,6 +172,10 @@ def table_of(around: Any, keys: Optional[List[Any]], marks: List[Any], pieces: L
     names = list(chain.from_iterable([mark.keys for mark in marks]))
     cells = Cells(sizes, names, list(chain.from_iterable([mark.values for mark in marks])))
     return Table(around, keys, RowType(kind, namespace_of), cells, pieces, text)
+
+
+def _same(one: List[Any], other: List[Any]) -> bool:
+    return len(one) == len(other) and memory.same(one, other)
 
 
 def _same_rows(one: List[int], other: List[int], items: List[Any], now: List[Any]) -> Tuple[int, int]:
