@@ -311,6 +311,47 @@ def test_a_type_of_linked_objects_is_not_walked_in_vain() -> None:
     assert not found[1].unchanged(end)
 
 
+@given(
+    st.sampled_from([st.integers(-300, 300), st.text(max_size=4)]),
+    st.data(),
+    st.sampled_from([10_000, 330]),
+)
+def test_a_spliced_set_has_the_rendered_text(members: st.SearchStrategy[Any], data: st.DataObject, most: int) -> None:
+    renderer = ValueRenderer(most)
+    now: set[Any] = data.draw(st.sets(members, min_size=46, max_size=60))
+    text, node = _seen(now, renderer)
+    for number in range(data.draw(st.integers(1, 8))):
+        now.symmetric_difference_update([data.draw(members | st.sampled_from([*now][:9]))])
+        if data.draw(st.integers(0, 5)) == 0:
+            now.add(data.draw(PLAIN))
+        if number % 3 == 1:
+            continue  # two changes at once
+        found = splices.splice_set(node, text, now, renderer) if isinstance(node, nodes.Items) else None
+        if found is None:
+            text, node = _seen(now, renderer)
+            continue
+        assert found.text == renderer.render(now)
+        assert text[: found.start] + found.middle + text[len(text) - found.end :] == found.text
+        node, text = _kept(found), found.text
+        assert node.unchanged(now)
+
+
+def test_a_member_of_a_long_set_is_spliced() -> None:
+    renderer = ValueRenderer()
+    value: set[Any] = set(range(100))
+    text, node = _seen(value, renderer)
+    value.add(200)
+    found = splices.splice(node, text, value, renderer)
+    assert found is not None
+    assert (found.middle, found.text) == ("99, 200", renderer.render(value))
+    value.remove(0)
+    again = splices.splice_set(_kept(found), found.text, value, renderer)
+    assert again is not None
+    assert (again.middle, again.text) == ("1", renderer.render(value))
+    value.add("a")
+    assert splices.splice_set(_kept(again), again.text, value, renderer) is None
+
+
 def test_a_cut_or_strange_list_is_not_spliced() -> None:
     small = ValueRenderer(characters=200)
     old: list[Any] = list(range(300))

@@ -15,11 +15,11 @@ from .callees import Unknown, trusted
 from .codes import UNBOUND, CodeInfo
 from .growth import growth
 from .interrupts import works
-from .nodes import SNAPSHOTS, Bare, FactoryFields, Fields, Items, Own
+from .nodes import SNAPSHOTS, Bare, FactoryFields, Fields, Items, Members, Own
 from .opcodes import is_internal_stop, yielded
 from .plain import CONTAINERS, LEAVES
 from .snapshots import immutable, take
-from .splices import Pending, Splice, splice, splice_dict
+from .splices import Pending, Splice, splice, splice_dict, splice_set
 from .stillness import CALLS, FINAL, IN_PLACE, ITERATION, SUBSCRIPT, Line
 from .stopped import STOPPED
 from .tables import Table
@@ -40,6 +40,7 @@ _NOTHING: List[Tuple[str, Any]] = []
 
 _SPLICES: Dict[type, Callable[[Any, str, Any, ValueRenderer], Optional[Splice]]] = {
     Items: splice,
+    Members: splice_set,
     Fields: splice_dict,
     FactoryFields: splice_dict,
     Table: structures.splice_table,
@@ -403,7 +404,7 @@ def _rendered(value: Any, renderer: ValueRenderer) -> Tuple[str, Any]:
 
 def _flat(mark: Any) -> bool:
     """Whether a value is known by its own identity or that of its items: soon compared, however long it is."""
-    return type(mark) is str or type(mark) is Pending or (type(mark) is Items and mark.flat)
+    return type(mark) is str or type(mark) is Pending or type(mark) is Members or (type(mark) is Items and mark.flat)
 
 
 def _tail(changed: str, deleted: Tuple[str, ...], value: Optional[str]) -> str:

@@ -94,6 +94,13 @@ class Items:
         self._address = memory.address(self.items) if self._address else 0
 
 
+class Members(Items):
+    """A set of numbers or texts that changed before, with its members as they are shown."""
+
+    __slots__ = ("order",)
+    order: List[Any]
+
+
 class Fields:
     """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
 
@@ -436,6 +443,7 @@ Snapshot = Union[Items, Fields, Pairs, Named, Bare, Method, Own, Wrapped, Back, 
 SNAPSHOTS = frozenset(
     (
         Items,
+        Members,
         Fields,
         FactoryFields,
         Pairs,

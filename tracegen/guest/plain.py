@@ -17,7 +17,7 @@ LEAVES = frozenset(map(id, (int, float, bool, type(None), str)))
 _NUMBERS = LEAVES - {id(str)}
 _TUPLE = frozenset((id(tuple),))
 _WITH_TUPLES = LEAVES | _TUPLE
-_ORDERED = (frozenset((id(int),)), frozenset((id(str),)))
+ORDERED = (frozenset((id(int),)), frozenset((id(str),)))
 """Of what all items of a set must be, so that their order is that of ``sorted``."""
 DEEPEST = 3
 """Tuples within each other; those of ``snapshots.immutable`` are no deeper."""
@@ -53,7 +53,7 @@ def _list_text(value: Any, items: List[Any]) -> str:
 def _set_text(value: Any, items: List[Any]) -> Optional[str]:
     if not items:
         return "set()"
-    return "{%s}" % repr(sorted(items))[1:-1] if set(map(id, map(type, items))) in _ORDERED else None
+    return "{%s}" % repr(sorted(items))[1:-1] if set(map(id, map(type, items))) in ORDERED else None
 
 
 def _frozenset_text(value: Any, items: List[Any]) -> Optional[str]:

@@ -1,12 +1,13 @@
-"""A long list or dict that changed in one place: its new text from its old one, without rendering what stayed."""
+"""A long list, dict or set that changed in one place: its new text from its old one, without rendering what stayed."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 from . import memory
-from .nodes import MAPPINGS, Fields, Items
-from .plain import DEEPEST, LEAVES, nested
+from .nodes import FIRST, MAPPINGS, Fields, Items, Members
+from .plain import DEEPEST, LEAVES, ORDERED, nested
 from .tables import Table
 from .values import ValueRenderer
 from .wire import common_ends
@@ -60,8 +61,8 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
 
     ``None`` where that is not known to be what rendering the list anew would give.
     """
-    if type(before) is not Items or type(value) is not list or not before.flat or before.kind is not list:
-        return None
+    if type(value) is not list or not before.flat or before.kind is not list:
+        return splice_set(before, text, value, renderer)
     size, last = len(value), len(before.items)
     if not memory.usable or min(size, last) < memory.SHORTEST or max(size, last) > renderer.items:
         return None
@@ -88,6 +89,36 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
     snapshot = Items(list, list(value), lengths, whole, flat=True)
     snapshot.anchor = anchor
     snapshot.alone = True
+    return Splice(whole, snapshot, first, rest, new)
+
+
+def splice_set(before: Items, text: str, value: Any, renderer: ValueRenderer) -> Optional[Splice]:
+    """Return how a set of numbers or texts changed by one member, as ``splice`` does for a list."""
+    if type(value) is not set or before.kind is not set or not memory.SHORTEST <= len(value) <= renderer.items:
+        return None
+    members = list(value)
+    kinds = frozenset(map(id, map(type, members)))
+    if kinds not in ORDERED or kinds != frozenset(map(id, map(type, before.items))):
+        return None
+    added = set(members).difference(before.items)
+    changed = list(added or set(before.items).difference(members))
+    if len(changed) != 1 or len(members) - len(before.items) != (1 if added else -1):
+        return None
+    order = before.order if type(before) is Members else sorted(before.items)
+    old, size = before.lengths or _lengths(order, renderer), _lengths(changed, renderer)
+    if old is None or size is None or sum(old) + 2 * len(order) != len(text):  # it was cut
+        return None
+    place = bisect_left(order, changed[0])
+    order, lengths = order.copy(), old.copy()
+    order[place : place + (not added)] = changed if added else []
+    lengths[place : place + (not added)] = size if added else []
+    left, right = with_neighbours(place, len(order) - place - len(added))
+    new = repr(order[left : len(order) - right])[1:-1]
+    first, rest, whole = replaced(text, old, left, right, new, FIRST)
+    if len(whole) > renderer.characters:
+        return None
+    snapshot = Members(set, members, lengths, whole, flat=True)
+    snapshot.order = order
     return Splice(whole, snapshot, first, rest, new)
 
 
