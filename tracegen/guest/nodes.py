@@ -104,7 +104,7 @@ class Members(Items):
 class Fields:
     """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
 
-    __slots__ = ("_both _many _nested namespace_of _owns height keys kind lengths opening text values").split()
+    __slots__ = ("_both _many _nested namespace_of _owns height keys kind lengths text values").split()
 
     def __init__(
         self,
@@ -119,8 +119,6 @@ class Fields:
         self.values = values
         self.text = text
         self.height = 0
-        self.opening = 1
-        """Characters before its first item, of a dict whose text is known."""
         self.lengths: Optional[List[int]] = None
         """Length of each pair's text, of a long dict that changed before; see ``splices``."""
         self._both = both = keys + values
@@ -131,13 +129,18 @@ class Fields:
         self._owns = Owns.of(both) if many else None
         if self._owns is not None:
             self._nested = [row for row in self._nested if type(row[1]) is not Own]
-        self.namespace_of = namespace_of or (None if id(kind) in MAPPINGS else attributes_of(kind))
+        self.namespace_of = namespace_of
+        if namespace_of is None and kind is not dict and id(kind) not in MAPPINGS:
+            self.namespace_of = attributes_of(kind)
+
+    @property
+    def opening(self) -> int:
+        """Characters before the first item of a dict other than a defaultdict."""
+        return 1 if self.kind is dict else len(MAPPINGS[id(self.kind)]) + 2
 
     def like(self, keys: List[Any], values: List[Any], text: str) -> Fields:
         """Return the snapshot of a dict of the same kind that holds something else."""
-        other = Fields(self.kind, keys, values, text)
-        other.opening = self.opening
-        return other
+        return Fields(self.kind, keys, values, text)
 
     def fits(self, value: Any) -> bool:
         """Whether a dict differs in nothing but what it holds."""
@@ -185,15 +188,21 @@ class Fields:
 
 
 class FactoryFields(Fields):
-    """A defaultdict, with what it is to make."""
+    """A defaultdict, with what it is to make, and the text of that."""
 
-    __slots__ = ("factory",)
+    __slots__ = ("factory", "shown")
     factory: Any
+    shown: str
+
+    @property
+    def opening(self) -> int:
+        """Characters before the first item."""
+        return len("defaultdict(, {") + len(self.shown)
 
     def like(self, keys: List[Any], values: List[Any], text: str) -> Fields:
         """Return the snapshot of a defaultdict with the same factory that holds something else."""
         other = FactoryFields(self.kind, keys, values, text)
-        other.opening, other.factory = self.opening, self.factory
+        other.factory, other.shown = self.factory, self.shown
         return other
 
     def fits(self, value: Any) -> bool:

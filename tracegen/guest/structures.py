@@ -90,8 +90,6 @@ class _Walk:
         if known is not None and known is not changed and known.unchanged(value):
             self._reach(depth + known.height)
             return self._charged(known.text), known
-        if shape is None and not builtin:
-            raise Unusual
         self.containers += 1
         if id(value) in self.path:
             raise _Cycle
@@ -100,25 +98,27 @@ class _Walk:
         around, self.deepest = self.deepest, 0
         self._reach(depth + 1)
         self.path.append(id(value))
-        before = (changed if type(changed) is Table else known) if builtin else None
-        again = self.again(value, before) if type(before) is Table else None
-        if again is not None:
-            found = again.text, again.snapshot
+        if builtin:
+            found = self._builtin(value, kind, changed if type(changed) is Table else known)
         elif shape is PLAIN:
             found = self._plain(value, kind, depth)
         elif type(shape) is Shape:
             found = self._object(value, kind, shape)
         elif type(shape) is Sequence:
             found = self._sequence(value, kind, shape)
-        elif id(kind) in MAPPINGS:
-            found = self._mapping(value, kind)
         else:
-            found = self._items(value, kind)
+            raise Unusual
         self.path.pop()
         if found[1] is not value:
             self.keep(value, found[1], depth)
         self.deepest = max(around, self.deepest)
         return found
+
+    def _builtin(self, value: Any, kind: type, before: Any) -> Look:
+        again = self.again(value, before) if type(before) is Table else None
+        if again is not None:
+            return again.text, again.snapshot
+        return self._items(value, kind) if kind is list or kind is tuple else self._mapping(value, kind)
 
     def _own(self, value: Any, kind: type) -> Look:
         renderer = self.renderer
@@ -201,8 +201,8 @@ class _Walk:
         """Return the texts of the values within another, and what they are known by."""
         texts: List[str] = []
         marks: List[Any] = []
-        looks, depth = self.renderer.looks, len(self.path)
-        stopped = STOPPED.pop(id(of), None) if STOPPED else None
+        looks, depth, stops = self.renderer.looks, len(self.path), STOPPED
+        stopped = stops.pop(id(of), None) if stops else None
         sure: Dict[int, Any] = _NOT_SURE
         if stopped is not None and stopped[1] >= SOME:
             sure = dict(zip(map(id, values), stopped[0].first(stopped[1])))
@@ -213,9 +213,9 @@ class _Walk:
                 self.left -= len(text)
             else:
                 known = looks.get(id(value))
-                if known is None or (
-                    (not sure or sure.get(id(value)) is not known)
-                    and (STOPPED.get(id(value), _NONE)[0] is known or not known.unchanged(value))
+                if known is None or not (
+                    (sure and sure.get(id(value)) is known)
+                    or ((not stops or stops.get(id(value), _NONE)[0] is not known) and known.unchanged(value))
                 ):
                     text, mark = self.look(value, known)
                 else:  # what ``look`` would find, with fewer steps
@@ -232,8 +232,12 @@ class _Walk:
         values = list(value.values())
         if len(keys) != len(values) or not self._flat(keys):
             raise Unusual
+        flat = self._flat(values)
+        if flat and kind is dict:
+            text = self._charged(repr(value))
+            return text, Fields(dict, keys, values, text)
         around, opening, closing = _DICT if kind is dict else self._around(value, kind, empty=not keys)
-        if self._flat(values):
+        if flat:
             text = self._charged(opening + repr(dict(zip(keys, values)))[1:-1] + closing)
             return text, around.like(keys, values, text)
         texts, marks = self._looks(values, value)
@@ -247,10 +251,9 @@ class _Walk:
         if kind is defaultdict:
             self.renderer.loud |= SUBSCRIPT
             factory, mark = self.look(value.default_factory)
-            opening = "defaultdict(%s, {" % factory
             around = FactoryFields(kind, [], [])
-            around.factory, around.opening = mark, len(opening)
-            return around, opening, "})"
+            around.factory, around.shown = mark, factory
+            return around, "defaultdict(%s, {" % factory, "})"
         name = MAPPINGS[id(kind)]
         return (_EMPTY[id(kind)], name, "()") if empty else (_EMPTY[id(kind)], name + "({", "})")
 
@@ -308,22 +311,16 @@ class _Walk:
         return text, Wrapped(kind, shape.parts_of, marks, text)
 
 
-def _empty(kind: type) -> Fields:
-    found = Fields(kind, [], [])
-    found.opening = 1 if kind is dict else len(MAPPINGS[id(kind)]) + 2
-    return found
-
-
-_EMPTY = {id(kind): _empty(kind) for kind in (Counter, OrderedDict)}
-_DICT = (_empty(dict), "{", "}")
-_ITEMS, _FIELDS = frozenset((id(Items),)), frozenset((id(Fields),))
+_EMPTY = {id(kind): Fields(kind, [], []) for kind in (Counter, OrderedDict)}
+_DICT = (Fields(dict, [], []), "{", "}")
+_ROWS = frozenset((Items, Fields))
 
 
 def _table(
     around: Optional[Fields], keys: Optional[List[Any]], marks: List[Any], pieces: List[str], text: str
 ) -> Optional[Table]:
     """Return the snapshot of a list or dict whose values have these, if they are rows of one type."""
-    if len(marks) < FEWEST or set(map(id, map(type, marks))) not in (_ITEMS, _FIELDS):
+    if len(marks) < FEWEST or type(marks[0]) not in _ROWS or not marks[0].flat or len(set(map(type, marks))) > 1:
         return None
     return table_of(around, keys, marks, pieces, text)
 
