@@ -93,6 +93,8 @@ STATEMENTS = (
     "store.pop(next(iter(store), None), None)",
     "if type(store) is collections.defaultdict:\n{i}    store.default_factory = (list, int, None)[{n} % 3]",
     "crowd[{n} * 3].y = x",
+    "c = (rows, store, crowd, w)[{n}]; rows[{n} + 1][0] = x",
+    "c = store; store[{n}] = x; h = {{q: [q, x] for q in range(9)}}; h[{n}][0] = x; y = h; h[{n} + 1][1] = s",
     "crowd[{n}].y = rows\n{i}rows[{n}].append(0)",
     "crowd[-1 - {n}].x, crowd[0].z = a, {n}",
     "e = {{q: {{q}} for q in range(10)}}\n{i}e[{n}].add(x)\n{i}e[{n} + 4] = w",

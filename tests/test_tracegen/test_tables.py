@@ -160,3 +160,20 @@ def test_what_is_no_table_is_known_as_before() -> None:
         assert isinstance(found[1], nodes.Items)
         assert found[0] == renderer.render(value)
         renderer.settle()
+
+
+def test_a_name_that_was_no_table_becomes_one_that_has_just_changed() -> None:
+    renderer = ValueRenderer()
+    others: list[Any] = [1, {}, [[1]], defaultdict(list, {n: [n] for n in range(9)}), [[n] for n in range(9)]]
+    for other in others:
+        table = {n: [n] for n in range(20)}
+        seen, before = structures.look(table, None, renderer), structures.look(other, None, renderer)
+        assert seen is not None
+        stopped.STOPPED.clear()
+        table[3][0] = 99
+        assert not seen[1].unchanged(table)
+        mark = before[1] if before else other
+        found = structures.known(table, mark, renderer) or structures.look(table, mark, renderer)
+        assert found is not None
+        assert found[0] == renderer.render(table)
+        stopped.STOPPED.clear()

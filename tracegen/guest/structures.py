@@ -115,6 +115,8 @@ class _Walk:
         return found
 
     def _builtin(self, value: Any, kind: type, before: Any) -> Look:
+        if STOPPED and type(before) is not Table:
+            before = STOPPED.get(id(value), _NONE)[0]
         again = self.again(value, before) if type(before) is Table else None
         if again is not None:
             return again.text, again.snapshot
@@ -204,7 +206,7 @@ class _Walk:
         looks, depth, stops = self.renderer.looks, len(self.path), STOPPED
         stopped = stops.pop(id(of), None) if stops else None
         sure: Dict[int, Any] = _NOT_SURE
-        if stopped is not None and stopped[1] >= SOME:
+        if stopped is not None and type(stopped[0]) is not Table and stopped[1] >= SOME:
             sure = dict(zip(map(id, values), stopped[0].first(stopped[1])))
         for value in values:
             kind = type(value)

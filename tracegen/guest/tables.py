@@ -109,10 +109,10 @@ class Table:
 
     def differing(self, value: Any, most: int) -> Optional[Differing]:
         """Return how another state differs; ``None`` if it is no such table, or longer or wider than ``most``."""
+        stopped = STOPPED.pop(id(value), _NOT_STOPPED)
         if not self._fits(value) or not FEWEST <= len(value) <= most:
             return None
         keys, rows = self._parts(value)
-        stopped = STOPPED.pop(id(value), _NOT_STOPPED)
         if stopped[0] is self:
             now: Optional[Cells] = stopped[1]
         else:
