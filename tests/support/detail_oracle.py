@@ -46,6 +46,8 @@ class Account:
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             self.end = ended(made, namespace["run"], guest["values"].ValueRenderer())
+        if made.failure is not None:
+            raise made.failure
         self.output = output.getvalue()
         self.rows: List[List[Any]] = [json.loads(line) for data in written for line in data.splitlines()]
 

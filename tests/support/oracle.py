@@ -124,7 +124,10 @@ def check_call(
     finally:
         spy.stop()
     rows = [json.loads(line) for data in written for line in data.splitlines()]
-    return len(spy.seen), list(faults(name, list(replayed(rows)), spy.seen))
+    found = list(faults(name, list(replayed(rows)), spy.seen))
+    if spy.failure is not None:  # it recorded nothing more, and the naive oracle saw nothing more
+        found.append("%s: the recorder failed: %r" % (name, spy.failure))
+    return len(spy.seen), found
 
 
 def faults(name: str, events: List[Any], seen: List[Any]) -> Iterator[str]:

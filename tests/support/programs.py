@@ -94,7 +94,7 @@ STATEMENTS = (
     "if type(store) is collections.defaultdict:\n{i}    store.default_factory = (list, int, None)[{n} % 3]",
     "crowd[{n} * 3].y = x",
     "c = (rows, store, crowd, w)[{n}]; rows[{n} + 1][0] = x",
-    "c = store; store[{n}] = x; h = {{q: [q, x] for q in range(9)}}; h[{n}][0] = x; y = h; h[{n} + 1][1] = s",
+    "h = {{q: [q, x] for q in range(9)}}\n{i}c = h; h[{n}][0] = s",
     "crowd[{n}].y = rows\n{i}rows[{n}].append(0)",
     "crowd[-1 - {n}].x, crowd[0].z = a, {n}",
     "e = {{q: {{q}} for q in range(10)}}\n{i}e[{n}].add(x)\n{i}e[{n} + 4] = w",
@@ -113,7 +113,7 @@ def program(choose: Choose, size: int = 12) -> str:
     """Return a program with a function ``run``."""
     body = _block(choose, size, "    ", 0)
     box = ("Shown", "Box")[choose(2)]
-    start = f"    x, s, a, d, fuel, box = 1, '', [], {{}}, 30, {box}(0)\n"
+    start = f"    x, s, a, d, fuel, box, c = 1, '', [], {{}}, 30, {box}(0), None\n"
     start += "    w = [n * 7919 % 1000 for n in range(60)]\n"
     start += f"    store = {STORES[choose(len(STORES))]}\n    store.update({{n: n for n in range({25 * choose(3)})}})\n"
     start += "    rows = [[n, n + 1] for n in range(10)]\n    crowd = [Point(n, [n]) for n in range(10)]\n"
