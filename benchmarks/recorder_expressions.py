@@ -76,6 +76,8 @@ class Bench:
                 namespace["run"]()
             finally:
                 made.stop()
+            if made.failure is not None:
+                raise made.failure
             return wire.events, sum(map(len, written))
 
         return run

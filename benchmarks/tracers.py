@@ -191,6 +191,8 @@ def recorded(loaded: Loaded) -> tuple[int, bytes]:
         loaded.run()
     finally:
         recorder.stop()
+    if recorder.failure is not None:
+        raise recorder.failure
     return wire.events, b"".join(written)
 
 

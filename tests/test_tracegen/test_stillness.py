@@ -328,6 +328,7 @@ def _wire(source: str, loud: int, trusting: bool) -> bytes:
         written.append(repr(type(error)).encode())
     finally:
         recorder.stop()
+        assert recorder.failure is None
     assert recorder.failure is None
     return b"".join(written)
 
