@@ -67,6 +67,7 @@ class PodmanService:
         with (self.home / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "system", "service", "--time=0", self.address],
+                cwd=self.home,  # where a container that is out of memory leaves a file, ``oom``
                 env=environment,
                 stdout=log,
                 stderr=log,
