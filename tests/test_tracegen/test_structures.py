@@ -227,19 +227,25 @@ def test_a_spliced_dict_has_the_rendered_text(made: tuple[dict[Any, Any], list[A
             now.popitem()
         if number % 3 == 1:
             continue  # two changes at once
-        found = splices.splice_dict(node, text, now, renderer) if isinstance(node, nodes.Fields) else None
-        if found is None:
-            text, node = _seen(now, renderer)
-            continue
-        assert found.text == renderer.render(now)
-        assert text[: found.start] + found.middle + text[len(text) - found.end :] == found.text
-        node, text = _kept(found), found.text
-        assert node.unchanged(now)
+        splice = splices.splice_dict if isinstance(node, nodes.Fields) else None
+        text, node = _spliced(splice, node, text, now, renderer)
 
 
 def _seen(value: Any, renderer: ValueRenderer) -> tuple[str, Any]:
     found = structures.look(value, None, renderer)
     return found or (renderer.render(value), snapshots.take(value, renderer))
+
+
+def _spliced(splice: Any, node: Any, text: str, now: Any, renderer: ValueRenderer) -> tuple[str, Any]:
+    """Return what a value looks like now: its text as ``splice`` has it, which must be the rendered one."""
+    found = splice and splice(node, text, now, renderer)
+    if found is None:
+        return _seen(now, renderer)
+    assert found.text == renderer.render(now)
+    assert text[: found.start] + found.middle + text[len(text) - found.end :] == found.text
+    node = _kept(found)
+    assert node.unchanged(now)
+    return found.text, node
 
 
 @pytest.mark.parametrize(
@@ -326,14 +332,8 @@ def test_a_spliced_set_has_the_rendered_text(members: st.SearchStrategy[Any], da
             now.add(data.draw(PLAIN))
         if number % 3 == 1:
             continue  # two changes at once
-        found = splices.splice_set(node, text, now, renderer) if isinstance(node, nodes.Items) else None
-        if found is None:
-            text, node = _seen(now, renderer)
-            continue
-        assert found.text == renderer.render(now)
-        assert text[: found.start] + found.middle + text[len(text) - found.end :] == found.text
-        node, text = _kept(found), found.text
-        assert node.unchanged(now)
+        splice = splices.splice_set if isinstance(node, nodes.Items) else None
+        text, node = _spliced(splice, node, text, now, renderer)
 
 
 def test_a_member_of_a_long_set_is_spliced() -> None:
@@ -402,6 +402,7 @@ def test_memory_compares_identity(numbers: list[int], data: st.DataObject) -> No
     one = [pool[number] for number in numbers]
     other = list(one)
     assert memory.same(one, other)
+    assert not memory.same(one, other[:-1])  # nor is read what lies beyond it
     assert memory.common(one, other) == (len(one), 0)
     at = data.draw(st.integers(0, len(one) - 1))
     other[at] = object()

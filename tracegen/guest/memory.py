@@ -61,8 +61,8 @@ def address(items: List[Any]) -> int:
 
 
 def same(one: List[Any], other: List[Any], first: int = 0) -> bool:
-    """Whether two lists of equal length have the same objects in the same order; ``first``: the address of ``one``."""
-    return _compare(first or _address(one), _address(other), len(one) * _POINTER) == 0
+    """Whether two lists have the same objects in the same order; ``first``: the address of ``one``."""
+    return len(one) == len(other) and _compare(first or _address(one), _address(other), len(one) * _POINTER) == 0
 
 
 def common(one: List[Any], other: List[Any], guess: int = 0) -> Tuple[int, int]:

@@ -137,7 +137,7 @@ def splice_dict(before: Fields, text: str, value: Any, renderer: ValueRenderer) 
             return None
     keys, values = list(value), list(value.values())
     start, end = memory.common(before.values, values)
-    if size != last or not memory.same(before.keys, keys):
+    if not memory.same(before.keys, keys):
         of_keys = memory.common(before.keys, keys)
         start, end = min(start, of_keys[0]), min(end, of_keys[1])
     middle = _pair_lengths(keys[start : size - end], values[start : size - end], renderer)

@@ -11,5 +11,7 @@ from typing import Any, Dict, Tuple
 STOPPED: Dict[int, Tuple[Any, Any]] = {}
 """By a value's address, the snapshot that it was found to differ from, and how many of its parts had been found
 unchanged before; of a table, what it holds now."""
+NOWHERE: Tuple[Any, Any] = (None, None)
+"""Of a value that was not found to differ from any."""
 SOME = 8
 """Parts from which it is worth while to know that they were compared, and to compare them at once."""

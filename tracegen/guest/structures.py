@@ -27,7 +27,7 @@ from .plain import CONTAINERS, DEEPEST, LEAVES, nested, plain_text
 from .snapshots import IMMUTABLE, PARTS, immutable
 from .splices import Splice, narrowed, replaced, with_neighbours
 from .stillness import SUBSCRIPT
-from .stopped import SOME, STOPPED
+from .stopped import NOWHERE, SOME, STOPPED
 from .tables import FEWEST, Table, table_of
 from .types_text import dataclass_text, exception_text, name_of, named_tuple_text, shown_fields
 from .values import ValueRenderer
@@ -36,7 +36,6 @@ _TEXT = frozenset((id(str),))
 _BUILTIN = frozenset((id(list), id(tuple), *MAPPINGS))
 """Types whose shape need not be sought, by id."""
 _NOT_SURE: Dict[int, Any] = {}
-_NONE = (None,)
 _REMEMBERED = 1_000
 """Most snapshots that are kept to be found by their value's address, and texts by their value's name."""
 LONGEST_REMEMBERED = 2_000
@@ -116,7 +115,7 @@ class _Walk:
 
     def _builtin(self, value: Any, kind: type, before: Any) -> Look:
         if STOPPED and type(before) is not Table:
-            before = STOPPED.get(id(value), _NONE)[0]
+            before = STOPPED.get(id(value), NOWHERE)[0]
         again = self.again(value, before) if type(before) is Table else None
         if again is not None:
             return again.text, again.snapshot
@@ -217,7 +216,7 @@ class _Walk:
                 known = looks.get(id(value))
                 if known is None or not (
                     (sure and sure.get(id(value)) is known)
-                    or ((not stops or stops.get(id(value), _NONE)[0] is not known) and known.unchanged(value))
+                    or ((not stops or stops.get(id(value), NOWHERE)[0] is not known) and known.unchanged(value))
                 ):
                     text, mark = self.look(value, known)
                 else:  # what ``look`` would find, with fewer steps
@@ -315,14 +314,15 @@ class _Walk:
 
 _EMPTY = {id(kind): Fields(kind, [], []) for kind in (Counter, OrderedDict)}
 _DICT = (Fields(dict, [], []), "{", "}")
-_ROWS = frozenset((Items, Fields))
+_OF_ROWS = frozenset((Items, Fields))
+"""Types of the snapshots of a table's rows."""
 
 
 def _table(
     around: Optional[Fields], keys: Optional[List[Any]], marks: List[Any], pieces: List[str], text: str
 ) -> Optional[Table]:
     """Return the snapshot of a list or dict whose values have these, if they are rows of one type."""
-    if len(marks) < FEWEST or type(marks[0]) not in _ROWS or not marks[0].flat or len(set(map(type, marks))) > 1:
+    if len(marks) < FEWEST or type(marks[0]) not in _OF_ROWS or not marks[0].flat or len(set(map(type, marks))) > 1:
         return None
     return table_of(around, keys, marks, pieces, text)
 

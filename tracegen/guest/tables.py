@@ -13,14 +13,13 @@ from types import FunctionType
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 from . import memory
-from .stopped import STOPPED
+from .stopped import NOWHERE, STOPPED
 
 FEWEST = 8
 """Rows from which they are compared at once."""
 _DICT = frozenset((id(dict),))
 _ROWS = frozenset(map(id, (list, set)))
 """Types of rows that are items only."""
-_NOT_STOPPED = (None, None)
 
 
 class Cells(NamedTuple):
@@ -97,19 +96,19 @@ class Table:
         spaces = self.row.spaces(rows)
         if spaces is None or list(map(len, spaces)) != before.sizes:
             return False
-        if keys is not None and not _same(self.keys or [], keys):
+        if keys is not None and not memory.same(self.keys or [], keys):
             return False
         now = self.row.cells(spaces)
         if now is None:
             return False
-        if _same(before.items, now.items) and _same(before.names, now.names):
+        if memory.same(before.items, now.items) and memory.same(before.names, now.names):
             return True
         STOPPED[id(value)] = self, now
         return False
 
     def differing(self, value: Any, most: int) -> Optional[Differing]:
         """Return how another state differs; ``None`` if it is no such table, or longer or wider than ``most``."""
-        stopped = STOPPED.pop(id(value), _NOT_STOPPED)
+        stopped = STOPPED.pop(id(value), NOWHERE)
         if not self._fits(value) or not FEWEST <= len(value) <= most:
             return None
         keys, rows = self._parts(value)
@@ -172,10 +171,6 @@ def table_of(around: Any, keys: Optional[List[Any]], marks: List[Any], pieces: L
     names = list(chain.from_iterable([mark.keys for mark in marks]))
     cells = Cells(sizes, names, list(chain.from_iterable([mark.values for mark in marks])))
     return Table(around, keys, RowType(kind, namespace_of), cells, pieces, text)
-
-
-def _same(one: List[Any], other: List[Any]) -> bool:
-    return len(one) == len(other) and memory.same(one, other)
 
 
 def _same_rows(one: List[int], other: List[int], items: List[Any], now: List[Any]) -> Tuple[int, int]:
