@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from tracegen.guest.stopped import STOPPED
+from tracegen.guest.values import ValueRenderer
+
 
 class Thing:
     def __init__(self, **fields: Any) -> None:
@@ -174,3 +177,9 @@ def mutate(container: Any, leaf: Any, position: int) -> None:
             space[names[position % len(names)]] = leaf
         else:
             space[names[0]] = space.pop(names[0], leaf)
+
+
+def next_event(renderer: ValueRenderer) -> None:
+    """Forget what was found of values, as the recorder does from one event to the next: then they may change."""
+    renderer.settle()
+    STOPPED.clear()

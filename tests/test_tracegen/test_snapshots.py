@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from nested_values import LEAVES, VALUES, Owner, Shown, Telling, Thing, containers, mutate
+from nested_values import LEAVES, VALUES, Owner, Shown, Telling, Thing, containers, mutate, next_event
 
 from tracegen.guest import snapshots
 from tracegen.guest.values import ValueRenderer
@@ -22,7 +22,7 @@ def test_unchanged_means_the_same_text(value: Any, steps: list[tuple[int, Any, i
     if node is None:
         return
     assert node.unchanged(value)
-    renderer.settle()
+    next_event(renderer)
     for which, leaf, position in steps:
         inside = containers(value, [])
         if not inside:
@@ -30,7 +30,7 @@ def test_unchanged_means_the_same_text(value: Any, steps: list[tuple[int, Any, i
         mutate(inside[which % len(inside)], leaf, position)
         if node.unchanged(value):
             assert renderer.render(value) == before
-        renderer.settle()
+        next_event(renderer)
 
 
 @given(
@@ -49,11 +49,11 @@ def test_unchanged_means_the_same_text_of_what_holds_itself(
         node = snapshots.take(value, renderer)
         if node is not None:
             assert node.unchanged(value)
-        renderer.settle()
+        next_event(renderer)
         mutate(inside[holder % len(inside)], inside[held % len(inside)], position)
         if node is not None and node.unchanged(value):
             assert renderer.render(value) == text
-        renderer.settle()
+        next_event(renderer)
 
 
 def test_what_holds_itself_or_has_its_own_repr_is_known_again() -> None:
@@ -75,10 +75,10 @@ def test_what_holds_itself_or_has_its_own_repr_is_known_again() -> None:
         node = snapshots.take(value, renderer)
         assert node is not None
         assert node.unchanged(value)
-        renderer.settle()
+        next_event(renderer)
         change()  # type: ignore[no-untyped-call]
         assert not node.unchanged(value)
-    renderer.settle()
+    next_event(renderer)
 
 
 def test_a_cycle_of_another_length_is_another_picture() -> None:
@@ -103,19 +103,19 @@ def test_many_objects_with_their_own_repr_are_compared_one_and_all() -> None:
         assert node is not None
         for each in items:
             assert node.unchanged(value)
-            renderer.settle()
+            next_event(renderer)
             before = vars(each)["x"]
             vars(each)["x"] = "changed"
             assert not node.unchanged(value)
-            renderer.settle()
+            next_event(renderer)
             vars(each)["x"] = before
         assert node.unchanged(value)
-        renderer.settle()
+        next_event(renderer)
     node = snapshots.take(items, renderer)
     assert node is not None
     items[3] = Shown()
     assert not node.unchanged(items)
-    renderer.settle()
+    next_event(renderer)
 
 
 def test_an_object_is_asked_once_an_event() -> None:
@@ -135,10 +135,10 @@ def test_an_object_is_asked_once_an_event() -> None:
     assert node.unchanged(items)
     assert node.unchanged(items)
     assert len(asked) == 1
-    renderer.settle()
+    next_event(renderer)
     assert node.unchanged(items)
     assert len(asked) == 2
-    renderer.settle()
+    next_event(renderer)
 
 
 def test_what_a_budget_hides_is_not_asked() -> None:

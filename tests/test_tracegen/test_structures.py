@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nested_values import VALUES, Empty, Fields, Numbers, Pair, Slotted, Thing, containers, mutate
+from nested_values import VALUES, Empty, Fields, Numbers, Pair, Slotted, Thing, containers, mutate, next_event
 
-from tracegen.guest import digests, growth, memory, nodes, snapshots, splices, stopped, structures
+from tracegen.guest import digests, growth, memory, nodes, snapshots, splices, structures
 from tracegen.guest.values import ValueRenderer
 
 PLAIN = st.sampled_from([0, 7, -1, 10**30, True, None, 0.5, -0.0, "a", "it's", 'é"\n', "\ud800", "x" * 30])
@@ -88,7 +88,7 @@ def test_what_is_taken_over_from_before_is_what_is_there(value: Any, steps: list
         known = found[1]
         if not (inside := containers(value, [])):
             return
-        stopped.STOPPED.clear()  # as at the end of an event
+        next_event(renderer)
         mutate(inside[which % len(inside)], leaf, position)
         if type(known) in nodes.SNAPSHOTS and known.unchanged(value):
             assert known.text == renderer.render(value)
@@ -116,10 +116,10 @@ def test_a_repr_with_a_lone_surrogate_is_text_that_can_be_written() -> None:
         assert found[0] == renderer.render(value)
         assert "odd \\udc80" in found[0]
         assert found[1].unchanged(value)
-        renderer.settle()
+        next_event(renderer)
     structures.look(odd, None, renderer)
     assert structures.known(odd, None, renderer)[0] == "odd \\udc80"  # type: ignore[index]
-    renderer.settle()
+    next_event(renderer)
 
 
 def test_what_was_seen_before_is_known_without_a_walk() -> None:
@@ -439,3 +439,85 @@ def test_splices_one_after_the_other_give_the_rendered_text(steps: list[tuple[in
         assert found.text == renderer.render(now)
         assert text[: found.start] + found.middle + text[len(text) - found.end :] == found.text
         node, text = _kept(found), found.text
+
+
+def _nested(kind: Any, last: Any) -> Any:
+    return kind([*([number, [number]] for number in range(8)), [8, last]])
+
+
+@pytest.mark.parametrize("kind", [list, lambda parts: {f"k{at}": part for at, part in enumerate(parts)}])
+def test_what_was_found_unchanged_is_not_compared_again_at_the_event(kind: Any) -> None:
+    renderer, value = ValueRenderer(), _nested(kind, [8])
+    mark: Any = (structures.look(value, None, renderer) or (None, None))[1]
+    last = value[8] if type(value) is list else value["k8"]
+    next_event(renderer)
+    assert mark.unchanged(value)
+    last[1].append("changed")
+    assert mark.unchanged(value)  # nothing changes within an event, so that it is not looked for
+    assert not mark.unchanged(_nested(kind, [8, "changed"]))
+    next_event(renderer)
+    assert not mark.unchanged(value)
+
+
+def test_a_list_that_goes_tells_nothing_of_the_next_at_its_address() -> None:
+    class Row(list[Any]):
+        pass
+
+    renderer = ValueRenderer()
+    mark: Any = (structures.look(_nested(Row, [8]), None, renderer) or (None, None))[1]
+    next_event(renderer)
+    shared: list[Any] = []
+
+    def parts_of(value: Any) -> list[Any]:
+        shared[:] = mark.parts_of(value)
+        return shared
+
+    again = nodes.Wrapped(Row, parts_of, mark.parts.items)
+    rows = [_nested(Row, last) for last in ([8], [9], [8], [9, 9])]
+    assert [again.unchanged(row) for row in rows] == [True, False, True, False]
+
+
+def test_what_lies_in_a_cycle_is_compared_within_each() -> None:
+    def cycle(through: Any) -> Any:
+        parts: list[Any] = [[number] for number in range(9)]
+        outer = [parts]
+        parts[8].append(outer if through is None else through)
+        return outer
+
+    renderer = ValueRenderer()
+    one = cycle(None)
+    renderer.render(one)
+    mark: Any = snapshots.take(one, renderer)
+    next_event(renderer)
+    assert mark.unchanged(one)
+    assert not mark.unchanged([one[0]])  # the same parts, but what they lead back to is not around them
+    assert mark.unchanged(one)
+
+
+@given(
+    st.lists(VALUES, min_size=1, max_size=3),
+    st.lists(st.tuples(st.integers(0, 60), LEAF, st.integers(0, 20)), max_size=4),
+)
+def test_each_of_several_names_shows_what_is_there(values: list[Any], steps: list[tuple[int, Any, int]]) -> None:
+    renderer = ValueRenderer()
+    wide = [*values, *([number, [number]] for number in range(9))]
+    names: list[Any] = [
+        wide,
+        [wide, wide],
+        {"k": wide, "v": values[0]},
+        Numbers(wide),
+        Thing(x=wide),
+        dict(enumerate(wide)),
+    ]
+    seen: list[Any] = [None] * len(names)
+    for which, leaf, position in [*steps, (0, 0, 0)]:
+        for at, value in enumerate(names):
+            text, mark = seen[at] or (None, None)
+            if type(mark) in nodes.SNAPSHOTS and mark.unchanged(value):
+                assert text == ValueRenderer().render(value)
+                continue
+            seen[at] = structures.known(value, mark, renderer) or structures.look(value, mark, renderer)
+            assert seen[at] is None or seen[at][0] == ValueRenderer().render(value)
+        next_event(renderer)
+        inside = containers(tuple(names), [])
+        mutate(inside[which % len(inside)], leaf, position)

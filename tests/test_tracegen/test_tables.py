@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nested_values import Slotted, Telling, Thing
+from nested_values import Slotted, Telling, Thing, next_event
 
-from tracegen.guest import memory, nodes, stopped, structures, tables
+from tracegen.guest import memory, nodes, structures, tables
 from tracegen.guest.values import ValueRenderer
 
 pytestmark = pytest.mark.skipif(not memory.usable, reason="this Python's lists cannot be read as memory")
@@ -80,6 +80,7 @@ def test_a_table_has_the_rendered_text_whatever_becomes_of_it(table: Any, steps:
         if found is None:
             return
         text, node = found
+        next_event(renderer)
         change(table, *step)
         if number % 3 == 1:
             change(table, (step[0] + 1) % 3, *step[1:])  # two changes at once
@@ -94,11 +95,10 @@ def test_a_table_has_the_rendered_text_whatever_becomes_of_it(table: Any, steps:
             found = spliced.text, spliced.snapshot
         elif found is None:
             found = structures.look(table, node, renderer)
-        stopped.STOPPED.clear()
+        next_event(renderer)
         if found is not None:
             assert found[0] == rendered
             assert found[1].unchanged(table)
-        renderer.forget()  # as at the end of an event
 
 
 @given(made_tables(), STEPS, st.integers(1, 5))
@@ -112,8 +112,7 @@ def test_a_table_within_others_has_the_rendered_text(table: Any, steps: list[Any
             known = found and found[1]
         rendered = renderer.render(whole)
         assert known is None or known.text == rendered
-        stopped.STOPPED.clear()
-        renderer.forget()
+        next_event(renderer)
         change(table, *step)
 
 
@@ -134,6 +133,7 @@ def test_of_a_row_that_changed_no_other_is_rendered(make: Any, alter: Any, middl
     assert seen is not None
     text, node = seen
     assert isinstance(node, tables.Table)
+    next_event(renderer)
     alter(table)
     assert not node.unchanged(table)
     found = structures.splice_table(node, text, table, renderer)
@@ -141,7 +141,7 @@ def test_of_a_row_that_changed_no_other_is_rendered(make: Any, alter: Any, middl
     assert (found.middle, found.text) == (middle, renderer.render(table))
     assert isinstance(found.snapshot, tables.Table)
     assert found.snapshot.unchanged(table)
-    stopped.STOPPED.clear()
+    next_event(renderer)
 
 
 def test_what_is_no_table_is_known_as_before() -> None:
@@ -159,7 +159,7 @@ def test_what_is_no_table_is_known_as_before() -> None:
         assert found is not None
         assert isinstance(found[1], nodes.Items)
         assert found[0] == renderer.render(value)
-        renderer.settle()
+        next_event(renderer)
 
 
 def test_a_name_that_was_no_table_becomes_one_that_has_just_changed() -> None:
@@ -169,11 +169,11 @@ def test_a_name_that_was_no_table_becomes_one_that_has_just_changed() -> None:
         table = {n: [n] for n in range(20)}
         seen, before = structures.look(table, None, renderer), structures.look(other, None, renderer)
         assert seen is not None
-        stopped.STOPPED.clear()
+        next_event(renderer)
         table[3][0] = 99
         assert not seen[1].unchanged(table)
         mark = before[1] if before else other
         found = structures.known(table, mark, renderer) or structures.look(table, mark, renderer)
         assert found is not None
         assert found[0] == renderer.render(table)
-        stopped.STOPPED.clear()
+        next_event(renderer)

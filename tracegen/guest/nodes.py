@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional,
 
 from . import memory
 from .guard import attributes_of
-from .stopped import SOME, STOPPED
+from .stopped import SOME, STOPPED, told
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class Items:
     Items that are not immutable are snapshots themselves; ``flat`` if there are none.
     """
 
-    __slots__ = ("_address", "_owns", "alone", "anchor", "flat", "height", "items", "kind", "lengths", "text")
+    __slots__ = ("_address _owns alone anchor flat height items kind lengths many text").split()
+    cyclic = False
+    """Whether what it shows depends on what is around it, so that comparing it tells nothing for another place."""
 
     def __init__(
         self,
@@ -59,7 +61,9 @@ class Items:
         self.alone = False
         """Whether one name alone is known by it, so that it may be changed in place; see ``splices``."""
         self._address = memory.address(items) if len(items) >= memory.SHORTEST and memory.usable else 0
-        self._owns = None if self.flat or len(items) < SOME else Owns.of(items)
+        self.many = not self.flat and len(items) >= SOME
+        """Whether it has so many parts that it is worth while to know for an event how comparing them ended."""
+        self._owns = Owns.of(items) if self.many else None
 
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""
@@ -68,18 +72,33 @@ class Items:
         if type(value) is not kind or len(value) != len(items):
             return False
         if not self.flat:
-            shown = value
-            if self._owns is not None:
-                shown = list(value)
-                if not self._owns.replace(shown):
-                    return False
-            differing = _differing(items, shown)
-            if differing is not None and (differing >= SOME or STOPPED):
+            if self.many:
+                return self._shown_by(value)
+            differing = _differing(items, value)
+            if differing is not None and STOPPED:
                 STOPPED[id(value)] = self, differing
             return differing is None
         if self._address and kind is list:
             return memory.same(items, value, self._address)
         return all(map(is_, items, value))
+
+    def _shown_by(self, value: Any) -> bool:
+        """Whether a value of as many items shows them, of which some are snapshots."""
+        known = told(value, self) if STOPPED and not self.cyclic else None
+        if known is not None:
+            return known
+        shown = value
+        if self._owns is not None:
+            shown = list(value)
+            if not self._owns.replace(shown):
+                return False
+        differing = _differing(self.items, shown)
+        if differing is not None:
+            if differing >= SOME or STOPPED:
+                STOPPED[id(value)] = self, differing
+        elif not self.cyclic:
+            STOPPED[~id(value)] = self
+        return differing is None
 
     def first(self, count: int) -> Iterable[Any]:
         """Return what the first parts are known by that are compared."""
@@ -104,7 +123,8 @@ class Members(Items):
 class Fields:
     """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
 
-    __slots__ = ("_both _many _nested namespace_of _owns height keys kind lengths text values").split()
+    __slots__ = ("_both _nested namespace_of _owns height keys kind lengths many text values").split()
+    cyclic = False
 
     def __init__(
         self,
@@ -125,7 +145,7 @@ class Fields:
         self._nested = [] if _is_flat(values) else [row for row in enumerate(both) if type(row[1]) in SNAPSHOTS]
         if len(self._nested) > 1:
             self._nested.sort(key=lambda row: type(row[1]) is Own)  # last what runs the program's code
-        self._many = many = len(self._nested) >= SOME
+        self.many = many = len(self._nested) >= SOME
         self._owns = Owns.of(both) if many else None
         if self._owns is not None:
             self._nested = [row for row in self._nested if type(row[1]) is not Own]
@@ -163,18 +183,24 @@ class Fields:
                 return False
         if len(namespace) != len(self.keys):
             return False
+        if self.many and STOPPED and not self.cyclic:
+            known = told(value, self)
+            if known is not None:
+                return known
         both = [*namespace, *namespace.values()]
         for position, snapshot in self._nested:
             if not snapshot.unchanged(both[position]):
-                if self._many or STOPPED:
+                if self.many or STOPPED:
                     STOPPED[id(value)] = self, self._nested.index((position, snapshot))
                 return False
             both[position] = snapshot
         if self._owns is not None and not self._owns.replace(both):
             return False
         if all(map(is_, self._both, both)):
+            if self.many and not self.cyclic:
+                STOPPED[~id(value)] = self
             return True
-        if self._many:
+        if self.many:
             STOPPED[id(value)] = self, len(self._nested)
         return False
 
@@ -349,6 +375,7 @@ class Wrapped:
     """A container of another type than list, tuple, dict or set: its exact type and what it shows."""
 
     __slots__ = ("height", "kind", "parts", "parts_of", "text")
+    many = False
 
     def __init__(
         self, kind: type, parts_of: Callable[[Any], List[Any]], parts: List[Any], text: Optional[str] = None
@@ -365,9 +392,12 @@ class Wrapped:
         if type(value) is not self.kind:
             return False
         parts = self.parts_of(value)
-        if self.parts.unchanged(parts):
+        shown = self.parts.unchanged(parts)
+        if STOPPED:  # the list is about to go
+            STOPPED.pop(~id(parts), None)
+        if shown:
             return True
-        stopped = STOPPED.pop(id(parts), None)  # a list that is about to go
+        stopped = STOPPED.pop(id(parts), None)
         if stopped is not None:
             STOPPED[id(value)] = stopped
         return False
@@ -394,6 +424,7 @@ class AroundItems(Items):
     """``Items`` with a cycle somewhere around or within."""
 
     __slots__ = ("around",)
+    cyclic = True
     around: Around
 
     def unchanged(self, value: Any) -> bool:
@@ -405,6 +436,7 @@ class AroundFields(Fields):
     """``Fields`` with a cycle somewhere around or within."""
 
     __slots__ = ("around",)
+    cyclic = True
     around: Around
 
     def unchanged(self, value: Any) -> bool:

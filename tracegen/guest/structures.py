@@ -161,6 +161,8 @@ class _Walk:
             looks.clear()
         if len(snapshot.text) <= LONGEST_REMEMBERED:
             looks[id(value)] = snapshot
+            if snapshot.many:
+                STOPPED[~id(value)] = snapshot
 
     def _charged(self, text: str) -> str:
         self.left -= len(text)
