@@ -181,7 +181,7 @@ def test_a_spliced_text_is_the_rendered_one(lists: tuple[list[Any], list[Any]]) 
     text = renderer.render(old)
     node: Any = snapshots.take(old, renderer)
     shown = old
-    for now in (new, old, [*new, 5], new[:-3]):
+    for now in (new, old, [*new, 5], new[:-3], old[::-1], [0, *old[1:-1], None], new):
         found = splices.splice(node, text, now, renderer)
         if found is None:
             continue
@@ -200,7 +200,7 @@ def changed_dicts(draw: st.DrawFn) -> tuple[dict[Any, Any], list[tuple[str, Any,
     values = draw(st.sampled_from([st.just(1), PLAIN, TUPLES]))
     keys: list[Any] = [f"k{n}" if n % 3 else n for n in range(draw(st.integers(46, 90)))]
     step = st.tuples(
-        st.sampled_from(["set", "del", "pop", "again", "factory"]),
+        st.sampled_from(["set", "del", "pop", "again", "ends", "factory"]),
         st.sampled_from([*keys, "new", "é", None, 0.5]),
         values,
     )
@@ -219,6 +219,8 @@ def test_a_spliced_dict_has_the_rendered_text(made: tuple[dict[Any, Any], list[A
             now[key] = value
         elif kind == "del":
             now.pop(key, None)
+        elif kind == "ends":
+            now[next(iter(now))] = now[next(reversed(now))] = value
         elif kind == "again":  # at the end
             now[key] = now.pop(key, value)
         elif kind == "factory" and isinstance(now, defaultdict):

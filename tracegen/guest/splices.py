@@ -72,24 +72,27 @@ def splice(before: Any, text: str, value: Any, renderer: ValueRenderer) -> Optio
         if lengths is None or sum(lengths) + 2 * last != len(text):  # it was cut
             return None
     start, end = memory.common(before.items, value, before.anchor[0])
-    middle = _lengths(value[start : size - end], renderer)
-    if middle is None or (start == 0 and end == 0):
-        return None
     left, right = with_neighbours(start, end)
-    new = repr(value[left : size - right])[1:-1]
+    pieces = _pieces(value[left : size - right], renderer)
+    if pieces is None:
+        return None
+    middle = list(map(len, pieces[start - left : len(pieces) - (end - right)]))
+    new = ", ".join(pieces)
     first, rest, whole = replaced(text, lengths, left, right, new, before.anchor)
     if len(whole) > renderer.characters:
         return None
     anchor = left, first  # loops change neighbours one after the other
+    snapshot: Union[Items, Pending]
     if before.alone and last >= _LONG:
-        pending = Pending(before, start, last - end, value[start : size - end], middle, whole, anchor)
-        return Splice(whole, pending, first, rest, new)
-    lengths = lengths.copy()
-    lengths[start : last - end] = middle
-    snapshot = Items(list, list(value), lengths, whole, flat=True)
-    snapshot.anchor = anchor
-    snapshot.alone = True
-    return Splice(whole, snapshot, first, rest, new)
+        snapshot = Pending(before, start, last - end, value[start : size - end], middle, whole, anchor)
+    else:
+        lengths = lengths.copy()
+        lengths[start : last - end] = middle
+        snapshot = Items(list, list(value), lengths, whole, flat=True)
+        snapshot.anchor = anchor
+        snapshot.alone = True
+    found = Splice(whole, snapshot, first, rest, new)
+    return found if start or end else narrowed(text, found)
 
 
 def splice_set(before: Items, text: str, value: Any, renderer: ValueRenderer) -> Optional[Splice]:
@@ -131,34 +134,37 @@ def splice_dict(before: Fields, text: str, value: Any, renderer: ValueRenderer) 
         return None
     lengths = before.lengths
     if lengths is None:
-        lengths = _pair_lengths(before.keys, before.values, renderer)
+        pairs = _pairs(before.keys, before.values, renderer)
+        lengths = [] if pairs is None else list(map(len, pairs))
         closing = 1 if before.kind is dict else 2
-        if lengths is None or before.opening + sum(lengths) + 2 * (last - 1) + closing != len(text):  # it was cut
+        if not lengths or before.opening + sum(lengths) + 2 * (last - 1) + closing != len(text):  # it was cut
             return None
     keys, values = list(value), list(value.values())
     start, end = memory.common(before.values, values)
     if not memory.same(before.keys, keys):
         of_keys = memory.common(before.keys, keys)
         start, end = min(start, of_keys[0]), min(end, of_keys[1])
-    middle = _pair_lengths(keys[start : size - end], values[start : size - end], renderer)
-    if middle is None or (start == 0 and end == 0):
-        return None
     left, right = with_neighbours(start, end)
-    new = repr(dict(zip(keys[left : size - right], values[left : size - right])))[1:-1]
+    pieces = _pairs(keys[left : size - right], values[left : size - right], renderer)
+    if pieces is None:
+        return None
+    new = ", ".join(pieces)
     first, rest, whole = replaced(text, lengths, left, right, new, (0, before.opening))
     if len(whole) > renderer.characters:
         return None
     snapshot = before.like(keys, values, whole)
     snapshot.lengths = lengths.copy()
-    snapshot.lengths[start : last - end] = middle
-    return Splice(whole, snapshot, first, rest, new)
+    snapshot.lengths[start : last - end] = map(len, pieces[start - left : len(pieces) - (end - right)])
+    found = Splice(whole, snapshot, first, rest, new)
+    return found if start or end else narrowed(text, found)
 
 
-def _pair_lengths(keys: List[Any], values: List[Any], renderer: ValueRenderer) -> Optional[List[int]]:
+def _pairs(keys: List[Any], values: List[Any], renderer: ValueRenderer) -> Optional[List[str]]:
+    """Return the text of each key with its value, if all are plain."""
     if set(map(id, map(type, keys))) <= LEAVES:
-        of_keys, of_values = _lengths(keys, renderer), _lengths(values, renderer)
+        of_keys, of_values = _pieces(keys, renderer), _pieces(values, renderer)
         if of_keys is not None and of_values is not None:
-            return [one + 2 + other for one, other in zip(of_keys, of_values)]
+            return list(map("%s: %s".__mod__, zip(of_keys, of_values)))
     return None
 
 
@@ -194,9 +200,15 @@ def _offset(lengths: List[int], position: int, anchor: Tuple[int, int]) -> int:
 
 
 def _lengths(items: List[Any], renderer: ValueRenderer) -> Optional[List[int]]:
+    pieces = _pieces(items, renderer)
+    return None if pieces is None else list(map(len, pieces))
+
+
+def _pieces(items: List[Any], renderer: ValueRenderer) -> Optional[List[str]]:
+    """Return the text of each item, if all are plain."""
     if nested(items, renderer, renderer.characters, min(DEEPEST, renderer.depth - 1)) < 0:
         return None
     try:
-        return list(map(len, map(repr, items)))
+        return list(map(repr, items))
     except ValueError:  # an int beyond the digits limit
         return None
