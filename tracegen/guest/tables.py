@@ -129,7 +129,7 @@ class Table:
             return None
         before = self._cells
         same = [_same_rows(before.sizes, now.sizes, before.items, now.items)]
-        if now.names or before.names:
+        if not memory.same(before.names, now.names):
             same.append(_same_rows(before.sizes, now.sizes, before.names, now.names))
         if keys is not None:
             same.append(_common(self.keys or [], keys))
@@ -182,6 +182,8 @@ def table_of(around: Any, keys: Optional[List[Any]], marks: List[Any], pieces: L
 def _same_rows(one: List[int], other: List[int], items: List[Any], now: List[Any]) -> Tuple[int, int]:
     """Return how many rows are the same at the start and at the end; ``one`` and ``other``: their sizes."""
     first, last = _common(items, now)
+    if one == other and one[0] and one.count(one[0]) == len(one):
+        return first // one[0], last // one[0]
     start = min(_leading(one, other), bisect_right(list(accumulate(one)), first))
     one, other = one[::-1], other[::-1]
     return start, min(_leading(one, other), bisect_right(list(accumulate(one)), last))
