@@ -123,7 +123,7 @@ class Members(Items):
 class Fields:
     """A dict, or an object that is shown by its attributes: its exact type, its keys and its values."""
 
-    __slots__ = ("_both _nested namespace_of _owns height keys kind lengths many text values").split()
+    __slots__ = ("_both _nested namespace_of _owns flat height keys kind lengths many text values").split()
     cyclic = False
 
     def __init__(
@@ -142,7 +142,9 @@ class Fields:
         self.lengths: Optional[List[int]] = None
         """Length of each pair's text, of a long dict that changed before; see ``splices``."""
         self._both = both = keys + values
-        self._nested = [] if _is_flat(values) else [row for row in enumerate(both) if type(row[1]) in SNAPSHOTS]
+        self.flat = _is_flat(values)
+        """Whether all values are immutable."""
+        self._nested = [] if self.flat else [row for row in enumerate(both) if type(row[1]) in SNAPSHOTS]
         if len(self._nested) > 1:
             self._nested.sort(key=lambda row: type(row[1]) is Own)  # last what runs the program's code
         self.many = many = len(self._nested) >= SOME
@@ -166,11 +168,6 @@ class Fields:
         """Whether a dict differs in nothing but what it holds."""
         return type(value) is self.kind
 
-    @property
-    def flat(self) -> bool:
-        """Whether all values are immutable."""
-        return not self._nested and self._owns is None
-
     def unchanged(self, value: Any) -> bool:
         """Whether the value still shows what it showed when the snapshot was taken."""
         kind = self.kind
@@ -183,6 +180,8 @@ class Fields:
                 return False
         if len(namespace) != len(self.keys):
             return False
+        if self.flat:
+            return all(map(is_, self._both, [*namespace, *namespace.values()]))
         if self.many and STOPPED and not self.cyclic:
             known = told(value, self)
             if known is not None:
