@@ -514,11 +514,11 @@ def test_each_of_several_names_shows_what_is_there(values: list[Any], steps: lis
     seen: list[Any] = [None] * len(names)
     for which, leaf, position in [*steps, (0, 0, 0)]:
         for at, value in enumerate(names):
-            text, mark = seen[at] or (None, None)
-            if type(mark) in nodes.SNAPSHOTS and mark.unchanged(value):
-                assert text == ValueRenderer().render(value)
+            known: tuple[str, Any] = seen[at] or ("", None)
+            if type(known[1]) in nodes.SNAPSHOTS and known[1].unchanged(value):
+                assert known[0] == ValueRenderer().render(value)
                 continue
-            seen[at] = structures.known(value, mark, renderer) or structures.look(value, mark, renderer)
+            seen[at] = structures.known(value, known[1], renderer) or structures.look(value, known[1], renderer)
             assert seen[at] is None or seen[at][0] == ValueRenderer().render(value)
         next_event(renderer)
         inside = containers(tuple(names), [])
