@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 _IMMUTABLE = (int, str, float, bool, bytes, complex, type(None), type(Ellipsis), range)
 # By id, as in ``IMMUTABLE``: a metaclass may define __hash__ and __eq__, which a set of types would run.
-IMMUTABLE = frozenset(map(id, _IMMUTABLE))
-"""Built-in types whose values show nothing that can change, by id."""
+IMMUTABLE = set(map(id, _IMMUTABLE))
+"""Types whose values show nothing that can change, by id: of the built-ins, and such as ``keep_values_of`` was told."""
 _WITH_TUPLES = IMMUTABLE | {id(tuple)}
 _SEQUENCES = frozenset(map(id, (list, tuple, set, frozenset, deque)))
 _LARGEST = 100_000
@@ -47,6 +47,12 @@ _NODES = 2_000
 """Containers and names in one snapshot."""
 _DEEPEST = 40
 """Containers around each other in one snapshot: deeper ones would use up the program's stack."""
+
+
+def keep_values_of(kind: type) -> None:
+    """Take a type's values for immutable: one in C, never gone, whose values hold no other objects."""
+    IMMUTABLE.add(id(kind))
+    _WITH_TUPLES.add(id(kind))
 
 
 def immutable(value: Any) -> bool:

@@ -24,8 +24,9 @@ from .nodes import (
     named,
 )
 from .plain import CONTAINERS, DEEPEST, LEAVES, nested, plain_text
-from .snapshots import IMMUTABLE, PARTS, immutable
+from .snapshots import IMMUTABLE, PARTS, immutable, keep_values_of
 from .splices import Splice, narrowed, replaced, with_neighbours
+from .standard_text import standard_text
 from .stillness import SUBSCRIPT
 from .stopped import NOWHERE, SOME, STOPPED
 from .tables import FEWEST, Table, table_of
@@ -126,7 +127,7 @@ class _Walk:
         text = renderer.ask(value)
         if text is None:
             raise Unusual
-        return self._charged(text), Own(kind, text, renderer)
+        return self._charged(text), value if id(kind) in IMMUTABLE else Own(kind, text, renderer)
 
     def _single(self, value: Any, kind: type, depth: int) -> Look:
         renderer = self.renderer
@@ -395,6 +396,8 @@ def shape_of(kind: type, renderer: ValueRenderer) -> Union[Shape, Sequence, str,
 
 def _find_shape(kind: type, renderer: ValueRenderer) -> Union[Shape, Sequence, str, None]:
     if renderer.asking(kind):
+        if standard_text(kind) is repr:  # in C, of plain data: nothing that it shows can change
+            keep_values_of(kind)
         return OWN
     if id(kind) in CONTAINERS and kind is not list:
         return PLAIN
@@ -429,7 +432,7 @@ def known(value: Any, changed: Any, renderer: ValueRenderer) -> Optional[Look]:
         text = renderer.ask(value)
         if text is None or len(text) > renderer.characters:
             return None
-        return text, Own(kind, text, renderer)
+        return text, value if id(kind) in IMMUTABLE else Own(kind, text, renderer)
     if shape is SINGLE and id(kind) in NAMED:
         mark = named(value)
         text = None if mark is None else renderer.names.get((id(kind), mark.name))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional
 from . import builtins_text, digests, guard
 from .library_text import library_handler
 from .nodes import BOUND_IN_C, LOCK, REENTRANT_LOCK
+from .standard_text import standard_text
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
@@ -227,7 +228,12 @@ class Answer:
 
 
 def answer(renderer: ValueRenderer, value: Any) -> Answer:
-    """Ask an object's own ``__repr__`` under guard."""
+    """Ask an object's own ``__repr__`` under guard, unless it is known what that gives."""
+    read = standard_text(type(value))
+    text = None if read is None else _read(read, value)
+    if text is not None and len(text) <= _LONGEST_ANSWER:
+        known_by = _without_addresses(renderer, text, value)
+        return Answer(value, guard.Called(text, "", False), known_by if known_by.isascii() else clean(known_by))
     snapshot = guard.Snapshot(value)
     if snapshot.iterator:  # reading it would use it up, which the program would notice
         return Answer(value, guard.Called(None, "not called: holds an iterator", False), None)
@@ -242,6 +248,13 @@ def answer(renderer: ValueRenderer, value: Any) -> Answer:
         return Answer(value, called, None)
     text = _without_addresses(renderer, text, value)
     return Answer(value, called, text if text.isascii() else clean(text))
+
+
+def _read(read: Callable[[Any], Optional[str]], value: Any) -> Optional[str]:
+    try:
+        return read(value)
+    except (AttributeError, ValueError):  # not made ready yet; an int beyond the digits limit
+        return None
 
 
 def _without_addresses(renderer: ValueRenderer, text: str, value: Any) -> str:

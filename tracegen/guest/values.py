@@ -12,6 +12,7 @@ from . import digests
 from .alarm import alarm
 from .builtins_text import BUILTINS
 from .guard import full_name
+from .standard_text import standard_text
 from .stillness import loudness_of_type
 from .types_text import STRUCTURAL, Answer, answer, bare_text, clean, handler_for, name_of, own_repr_text, silent_text
 
@@ -92,7 +93,8 @@ class ValueRenderer:
             silent = self.silent and full_name(kind) in self.silent
             known = (kind, silent_text if silent else handler_for(kind))
             self._handlers[id(kind)] = known
-            self.loud |= loudness_of_type(kind, own=known[1] is own_repr_text)
+            own = known[1] is own_repr_text and standard_text(kind) is None
+            self.loud |= loudness_of_type(kind, own)
         return known[1]
 
     def attributive(self, kind: type) -> bool:
