@@ -50,6 +50,11 @@ def announce_to(write: Callable[[str], None]) -> None:
     _announce[:] = [write]
 
 
+def announcing() -> bool:
+    """Whether somebody is told of each call."""
+    return bool(_announce)
+
+
 HEAP_TYPE = 1 << 9
 """``Py_TPFLAGS_HEAPTYPE``: of a class that was made at run time."""
 
@@ -157,6 +162,12 @@ def _find_layout(kind: type) -> _Layout:
     return _Layout(kind, slots, namespace)
 
 
+def places(kind: type) -> Tuple[Tuple[Any, ...], Optional[Callable[[Any, type], Any]]]:
+    """Return where a type's objects keep their attributes: the slots' descriptors, and what reads ``__dict__``."""
+    layout = _layout(kind)
+    return layout.members, layout.namespace_of
+
+
 def attributes(value: Any) -> Dict[str, Any]:
     """Return an object's own attributes from ``__dict__`` and slots, without running any of its code."""
     layout = _layout(type(value))
@@ -187,11 +198,13 @@ def instance_dict(value: Any) -> Optional[Dict[str, Any]]:
 
 
 _MISSING = object()
-_ITERATORS = frozenset(
+ITERATORS = frozenset(
     map(id, (GeneratorType, map, filter, zip, enumerate, reversed, type(iter([])), type(iter(())), type(iter(""))))
 )
-"""Types of what reading uses up."""
-_TO_PUT_BACK = _ITERATORS | frozenset(map(id, (list, dict, set)))
+"""Types of what reading uses up, by id."""
+CONTAINERS = frozenset(map(id, (list, dict, set)))
+"""Types of what is put back with its items, by id."""
+_TO_PUT_BACK = ITERATORS | CONTAINERS
 _NO_NAMES: Dict[str, Any] = {}
 _NOTHING: List[Any] = []
 _NO_PAIRS: List[Tuple[Any, Any]] = []
@@ -231,22 +244,20 @@ class Snapshot:
             kind = type(item)
             if kind is list or kind is dict or kind is set:
                 self.inner.append((item, item.copy()))
-            elif id(kind) in _ITERATORS:
+            elif id(kind) in ITERATORS:
                 self.iterator = True
 
     def restore(self) -> bool:
         """Put everything back; return whether anything had changed."""
         changed = False
         for item, copy in self.inner:
-            if not _same(item, copy):
+            if not same(item, copy):
                 changed = True
-                item.clear()
-                item.extend(copy) if type(item) is list else item.update(copy)
-        if self.namespace is not None and not _same(self.namespace, self.before):
+                put_back(item, copy)
+        if self.namespace is not None and not same(self.namespace, self.before):
             changed = True
-            self.namespace.clear()
-            self.namespace.update(self.before)
-        if self.members and not _same(_held(self.members, self.value), self.held):
+            put_back(self.namespace, self.before)
+        if self.members and not same(_held(self.members, self.value), self.held):
             return self._restore_slots() or changed
         return changed
 
@@ -254,14 +265,25 @@ class Snapshot:
         changed = False
         for member, held in zip(self.members, self.held):
             # A slot that was empty may be filled: so do classes that keep their text, pathlib's among them.
-            if held is _MISSING or _slot(member, self.value) is held:
-                continue
-            try:
-                member.__set__(self.value, held)
-            except (AttributeError, TypeError):  # of a type in C: read-only, and perhaps made anew by each look
-                continue
-            changed = True
+            changed |= held is not _MISSING and fill(member, self.value, held)
         return changed
+
+
+def put_back(holder: Any, copy: Any) -> None:
+    """Make a container what it was when it was copied."""
+    holder.clear()
+    holder.extend(copy) if type(holder) is list else holder.update(copy)
+
+
+def fill(member: Any, value: Any, held: Any) -> bool:
+    """Make a slot hold what it held; return whether it had changed."""
+    if _slot(member, value) is held:
+        return False
+    try:
+        member.__set__(value, held)
+    except (AttributeError, TypeError):  # of a type in C: read-only, and perhaps made anew by each look
+        return False
+    return True
 
 
 def _held(members: Any, value: Any) -> List[Any]:
@@ -278,8 +300,8 @@ def _slot(member: Any, value: Any) -> Any:
         return _MISSING
 
 
-def _same(now: Any, before: Any) -> bool:
-    # By identity, never by ==, which is the user's.
+def same(now: Any, before: Any) -> bool:
+    """Whether a container holds what its copy does, by identity, never by ``==``, which is the program's."""
     if len(now) != len(before):
         return False
     if type(now) is dict:

@@ -34,8 +34,8 @@ in every run."""
 
 
 _AT_EVENTS = (
-    "builtins_text callees codes digests frame_state growth guard library_text memory nodes opcodes plain recorder "
-    "snapshots splices stillness structures tables types_text values wire"
+    "builtins_text callees codes crowds digests frame_state growth guard library_text memory nodes opcodes plain "
+    "recorder snapshots splices standard_text stillness stopped structures tables types_text values wire"
 ).split()
 """Modules whose code runs at events; without ``alarm``, which asks a traceback whether its own frame raised."""
 

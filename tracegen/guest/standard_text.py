@@ -1,12 +1,13 @@
 """What the ``__repr__`` of common types of the standard library gives, without running it under guard.
 
-Their objects show plain data of their own, which is read here; a guarded call takes ten times as long. Where the data is
-not as expected, or the type's ``__repr__`` is not the standard library's, nothing is given, and the object is asked.
+Their objects show plain data of their own, which is read here; a guarded call takes ten times as long. Where the data
+is not as expected, or the type's ``__repr__`` is not the standard library's, nothing is given: the object is asked.
 """
 
 from __future__ import annotations
 
 import sys
+from abc import ABCMeta
 from types import FunctionType
 from typing import Any, Callable, Dict, Optional, Tuple
 
@@ -73,8 +74,6 @@ def standard_text(kind: type) -> Optional[Text]:
 
 
 def _find(kind: type) -> Optional[Text]:
-    if type(kind) is not type:  # a metaclass may have its own idea of names
-        return None
     found = find_in(kind, "__repr__")
     for (module, name), text in _EXACT.items():
         if getattr(sys.modules.get(module), name, None) is kind:
@@ -83,6 +82,8 @@ def _find(kind: type) -> Optional[Text]:
 
 
 def _shown_as_test(kind: type, found: Any) -> bool:
+    if type(kind) is not type and type(kind) is not ABCMeta:  # another metaclass may have its own idea of names
+        return False
     if type(found) is not FunctionType or found.__qualname__ != "TestCase.__repr__":
         return False
     names = "__class__", "__getattribute__"

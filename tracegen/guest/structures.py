@@ -41,6 +41,8 @@ _REMEMBERED = 1_000
 """Most snapshots that are kept to be found by their value's address, and texts by their value's name."""
 LONGEST_REMEMBERED = 2_000
 """Characters of the longest text that is kept so; of longer ones the renderer keeps few."""
+_SHORT = 20
+"""Characters of a short text: if the budget is for so many of them, values are asked before it is known what fits."""
 _CONTAINERS = 400
 """Most containers in one value: beyond it a change is found no faster than by rendering."""
 
@@ -208,6 +210,8 @@ class _Walk:
         looks, depth, stops = self.renderer.looks, len(self.path), STOPPED
         stopped = stops.pop(id(of), None) if stops else None
         sure: Dict[int, Any] = _NOT_SURE
+        if SOME <= len(values) <= self.left // _SHORT:
+            self._ask_together(values)
         if stopped is not None and type(stopped[0]) is not Table and stopped[1] >= SOME:
             sure = dict(zip(map(id, values), stopped[0].first(stopped[1])))
         for value in values:
@@ -228,6 +232,13 @@ class _Walk:
             texts.append(text)
             marks.append(mark)
         return texts, marks
+
+    def _ask_together(self, values: List[Any]) -> None:
+        """Ask those that are shown by their own ``__repr__``, if they are many."""
+        shapes = self.renderer.shapes
+        asked = [value for value in values if shapes.get(id(type(value))) is OWN]
+        if len(asked) >= SOME:
+            self.renderer.told(asked)
 
     def _mapping(self, value: Any, kind: type) -> Look:
         if len(value) > self.renderer.items:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from itertools import chain
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from . import builtins_text, digests, guard
@@ -231,9 +231,8 @@ def answer(renderer: ValueRenderer, value: Any) -> Answer:
     """Ask an object's own ``__repr__`` under guard, unless it is known what that gives."""
     read = standard_text(type(value))
     text = None if read is None else _read(read, value)
-    if text is not None and len(text) <= _LONGEST_ANSWER:
-        known_by = _without_addresses(renderer, text, value)
-        return Answer(value, guard.Called(text, "", False), known_by if known_by.isascii() else clean(known_by))
+    if text is not None:
+        return answered(renderer, value, guard.Called(text, "", False), text)
     snapshot = guard.Snapshot(value)
     if snapshot.iterator:  # reading it would use it up, which the program would notice
         return Answer(value, guard.Called(None, "not called: holds an iterator", False), None)
@@ -243,11 +242,28 @@ def answer(renderer: ValueRenderer, value: Any) -> Answer:
         if fault in ("mutated", "timed out"):
             renderer.unsafe[id(type(value))] = (type(value), fault)
         return Answer(value, called._replace(text=None, fault=fault), None)
-    text = called.text
-    if called.printed or len(text) > _LONGEST_ANSWER:
-        return Answer(value, called, None)
+    return answered(renderer, value, called, called.text)
+
+
+def answered(renderer: ValueRenderer, value: Any, called: guard.Called, text: str) -> Answer:
+    """Return the answer of an object whose ``__repr__`` gave a text and did nothing wrong."""
+    return Answer(value, called, None if called.printed else _known_by(renderer, value, text))
+
+
+def known_by(renderer: ValueRenderer, values: List[Any], texts: List[str]) -> List[Optional[str]]:
+    """Return what many objects are known by, whose ``__repr__``s gave these texts."""
+    found: List[Optional[str]] = list(texts)
+    whole = "\n".join(texts)
+    if _SUSPECT.search(whole) is None and whole.isascii() and max(map(len, texts)) <= _LONGEST_ANSWER:
+        return found
+    return list(map(_known_by, repeat(renderer), values, texts))
+
+
+def _known_by(renderer: ValueRenderer, value: Any, text: str) -> Optional[str]:
+    if len(text) > _LONGEST_ANSWER:
+        return None
     text = _without_addresses(renderer, text, value)
-    return Answer(value, called, text if text.isascii() else clean(text))
+    return text if text.isascii() else clean(text)
 
 
 def _read(read: Callable[[Any], Optional[str]], value: Any) -> Optional[str]:

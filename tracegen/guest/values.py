@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, FrozenSet, List, Optional, Set, Tuple
 
-from . import digests
+from . import crowds, digests
 from .alarm import alarm
 from .builtins_text import BUILTINS
-from .guard import full_name
+from .guard import Called, full_name
 from .standard_text import standard_text
 from .stillness import loudness_of_type
-from .types_text import STRUCTURAL, Answer, answer, bare_text, clean, handler_for, name_of, own_repr_text, silent_text
+from .stopped import SOME
+from .types_text import (
+    STRUCTURAL,
+    Answer,
+    answer,
+    bare_text,
+    clean,
+    handler_for,
+    known_by,
+    name_of,
+    own_repr_text,
+    silent_text,
+)
 
 Handler = Callable[["ValueRenderer", Any, int], str]
 
@@ -45,6 +57,8 @@ class ValueRenderer:
         self._handlers: Dict[int, Tuple[type, Handler]] = _BUILTINS.copy()
         self.asked: Dict[int, Optional[str]] = {}
         """What own ``__repr__``s gave in the last rendering, by their objects' ids; ``None``: nothing to rely on."""
+        self.alone: Set[int] = set()
+        """Types, by id, whose objects are asked one by one, however many there are."""
         self.answers: Dict[int, Answer] = {}
         """What own ``__repr__``s gave since the last ``settle``, by their objects' ids."""
         self._told: Dict[int, Optional[str]] = {}
@@ -116,23 +130,43 @@ class ValueRenderer:
         """
         if self.unsafe and id(type(value)) in self.unsafe:
             return None
-        return self.answer(value).known_by
+        told = self._told
+        return told[id(value)] if id(value) in told else self.answer(value).known_by
 
     def answer(self, value: Any) -> Answer:
         """Return the same with how the call ended."""
         known = self.answers.get(id(value))
         if known is None:
-            known = self.answers[id(value)] = answer(self, value)
+            told = self._told.get(id(value))
+            known = answer(self, value) if told is None else Answer(value, Called(told, "", False), told)
+            self.answers[id(value)] = known
             self._told[id(value)] = known.known_by
         return known
 
     def told(self, values: List[Any]) -> Optional[Dict[int, Optional[str]]]:
         """Ask many values; return by id what they gave, ``None`` where some type is not asked any more."""
         told = self._told
-        for value in values:
-            if id(value) not in told:
+        fresh = {id(value): value for value in values if id(value) not in told}
+        if len(fresh) >= SOME:
+            self._ask_crowds(list(fresh.values()))
+        for each, value in fresh.items():
+            if each not in told:
                 self.ask(value)
         return None if self.unsafe else told
+
+    def _ask_crowds(self, values: List[Any]) -> None:
+        """Ask those that are many of one type."""
+        kinds = {id(type(value)): type(value) for value in values}
+        for kind in kinds.values():
+            crowd = [value for value in values if type(value) is kind]
+            if len(crowd) < SOME or id(kind) in self.alone or id(kind) in self.unsafe or standard_text(kind):
+                continue
+            texts = crowds.ask(crowd, kind)
+            if texts is None:
+                self.alone.add(id(kind))
+            else:
+                self.answers[id(crowd)] = Answer(crowd, Called("", "", False), None)  # their ids remain their own
+                self._told.update(zip(map(id, crowd), known_by(self, crowd, texts)))
 
     def forget(self) -> None:
         """Forget what objects answered: the program goes on."""
