@@ -25,6 +25,10 @@ class Shown(Box):
     def __repr__(self):
         return "Shown(%r)" % (self.item,)
 
+class Told(Point):
+    def __repr__(self):
+        return "Told(%r, %r)" % (self.x, self.y)
+
 @contextlib.contextmanager
 def held(items):
     items.append("in")
@@ -98,6 +102,8 @@ STATEMENTS = (
     "crowd[{n}].y = rows\n{i}rows[{n}].append(0)",
     "crowd[-1 - {n}].x, crowd[0].z = a, {n}",
     "e = {{q: {{q}} for q in range(10)}}\n{i}e[{n}].add(x)\n{i}e[{n} + 4] = w",
+    "k = [Shown([q]) for q in range(10)]\n{i}c = [k, k[{n}]]\n{i}k[{n} + 3].item.append(x)\n{i}k[{n}].item = k[0]",
+    "k = [[q, [x]] for q in range(10)]\n{i}c = {{'k': k, 'l': [k, k]}}\n{i}k[{n}][1].append(s)\n{i}c['l'][0][9][0] = a",
 )
 STORES = ("{}", "collections.defaultdict(list)", "collections.OrderedDict()", "collections.Counter()")
 BLOCKS = (
@@ -116,7 +122,8 @@ def program(choose: Choose, size: int = 12) -> str:
     start = f"    x, s, a, d, fuel, box, c = 1, '', [], {{}}, 30, {box}(0), None\n"
     start += "    w = [n * 7919 % 1000 for n in range(60)]\n"
     start += f"    store = {STORES[choose(len(STORES))]}\n    store.update({{n: n for n in range({25 * choose(3)})}})\n"
-    start += "    rows = [[n, n + 1] for n in range(10)]\n    crowd = [Point(n, [n]) for n in range(10)]\n"
+    start += "    rows = [[n, n + 1] for n in range(10)]\n"
+    start += f"    crowd = [{('Point', 'Told')[choose(2)]}(n, [n]) for n in range(10)]\n"
     return HEADER + "\nshared = 0\n\ndef run():\n" + _globals(body) + start + body + "    return x, a, d\n"
 
 
