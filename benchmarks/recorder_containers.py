@@ -1,4 +1,4 @@
-"""Containers that grow and change in loops, of the kinds that are not among the workloads of ``recorder_events``.
+"""Containers and values of the kinds that are not among the workloads of ``recorder_events``.
 
     python benchmarks/recorder_containers.py [--quick] [--json FILE]
 
@@ -190,6 +190,101 @@ BODIES = {
     for i in range(1, 64):
         tree.insert(i * 37 % 64)
     return tree
+""",
+    "decimals": """
+    from decimal import Decimal
+    total, rate, tax = Decimal('0'), Decimal('1.05'), Decimal('0')
+    prices = [Decimal(n) for n in range(60)]
+    for price in prices:
+        tax = price * rate
+        total += tax
+        if total > 1000:
+            total -= 1000
+    return total
+""",
+    "dates": """
+    from datetime import date, timedelta, datetime
+    day, step, start = date(2020, 1, 1), timedelta(days=1), datetime(2020, 1, 1, 3)
+    found = []
+    for n in range(100):
+        day += step
+        if day.weekday() == 0:
+            found.append(day)
+        start += step
+    return found
+""",
+    "list of 60 paths": """
+    from pathlib import PurePosixPath
+    root = PurePosixPath('/srv/data')
+    found = []
+    for n in range(60):
+        path = root / ('f%d' % n)
+        name = path.name
+        suffix = path.with_suffix('.txt')
+        found.append(suffix)
+    return found
+""",
+    "fractions": """
+    from fractions import Fraction
+    total, part = Fraction(0), Fraction(1, 3)
+    for n in range(60):
+        total += part
+        part = part * 2
+        if part > 10:
+            part -= 10
+    return total
+""",
+    "enums": """
+    import enum
+    class Color(enum.Enum):
+        RED = 1
+        BLUE = 2
+    now, last = Color.RED, Color.BLUE
+    count = 0
+    for n in range(100):
+        now, last = last, now
+        if now is Color.RED:
+            count += 1
+    return count
+""",
+    "list of 60 named tuples": """
+    from collections import namedtuple
+    Point = namedtuple('Point', 'x y')
+    p, q = Point(1, 2), Point(3, 4)
+    found = []
+    for n in range(60):
+        p = p._replace(x=n)
+        q = Point(p.y, q.x)
+        found.append(q)
+    return found
+""",
+    "list of 60 dataclasses": """
+    from dataclasses import dataclass
+    @dataclass
+    class Point:
+        x: int
+        y: int
+    p, q = Point(1, 2), Point(3, 4)
+    found = []
+    for n in range(60):
+        p.x += n
+        q = Point(p.y, q.x)
+        found.append(q)
+    return found
+""",
+    "list of 60 objects with their own repr": """
+    class Point:
+        def __init__(self, x, y):
+            self.x, self.y = x, y
+        def __repr__(self):
+            return 'Point(%r, %r)' % (self.x, self.y)
+    p, q = Point(1, 2), Point(3, 4)
+    found = []
+    for n in range(60):
+        p.x += n
+        q = Point(p.y, q.x)
+        found.append(q)
+    return found
 """,
 }
 TRACERS: dict[str, Tracer] = {
