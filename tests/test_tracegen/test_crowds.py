@@ -1,6 +1,8 @@
 """Many objects are asked at once with what asking each gives; whatever one of them does wrong."""
 
 from collections.abc import Callable
+from fractions import Fraction
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -155,3 +157,15 @@ def test_addresses_and_long_texts_are_as_when_asked_alone() -> None:
     values.append(Tag(5_000))
     assert together(values) == alone(values)
     assert alone(values)[-1] is None
+
+
+def test_what_is_read_is_read_of_all_or_asked() -> None:
+    paths = [PurePosixPath(f"/a/{number}") for number in range(MANY)]
+    assert together(paths) == [repr(path) for path in paths]  # asked: they do not have their texts yet
+    assert together(paths) == [repr(path) for path in paths]
+    fractions = [Fraction(number, 7) for number in range(MANY)]
+    assert together([*paths, *fractions]) == [repr(each) for each in [*paths, *fractions]]
+    halves = [Fraction.__new__(Fraction) for _ in range(MANY)]
+    del halves[3]._numerator  # type: ignore[attr-defined]
+    assert together(halves) == alone(halves)
+    assert alone(halves)[3] is None

@@ -7,7 +7,7 @@ one, as ``types_text.answer`` does, which tells whose fault it was.
 from __future__ import annotations
 
 from itertools import chain, repeat
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple, cast
 
 from . import guard
 
@@ -98,3 +98,12 @@ def ask(objects: List[Any], kind: type) -> Optional[List[str]]:
     if called.fault or called.printed or not set(map(id, map(type, texts))) <= _STR:
         return None
     return texts
+
+
+def read(objects: List[Any], read_one: Callable[[Any], Optional[str]]) -> Optional[List[str]]:
+    """Return what is read of each object (see ``standard_text``); ``None`` if one must be asked."""
+    try:
+        texts = list(map(read_one, objects))
+    except (AttributeError, ValueError):  # as for one
+        return None
+    return None if None in texts else cast(List[str], texts)

@@ -159,12 +159,13 @@ class ValueRenderer:
         kinds = {id(type(value)): type(value) for value in values}
         for kind in kinds.values():
             crowd = [value for value in values if type(value) is kind]
-            if len(crowd) < SOME or id(kind) in self.alone or id(kind) in self.unsafe or standard_text(kind):
+            if len(crowd) < SOME or id(kind) in self.alone or id(kind) in self.unsafe:
                 continue
-            texts = crowds.ask(crowd, kind)
-            if texts is None:
+            read = standard_text(kind)
+            texts = crowds.ask(crowd, kind) if read is None else crowds.read(crowd, read)
+            if texts is None and read is None:
                 self.alone.add(id(kind))
-            else:
+            elif texts is not None:
                 self.answers[id(crowd)] = Answer(crowd, Called("", "", False), None)  # their ids remain their own
                 self._told.update(zip(map(id, crowd), known_by(self, crowd, texts)))
 
