@@ -1,7 +1,8 @@
 """What snapshots are made of: each node tells whether a value still shows what it showed when the node was made.
 
-A node holds strong references to exact immutable built-ins only: any other would delay a finaliser. Items are compared
-by identity, never by ``==``: ``[1] == [True]``, and equality is the program's code.
+A node holds strong references to exact immutable built-ins only, and to what ``snapshots.keep_values_of`` was told of:
+any other would delay a finaliser. Items are compared by identity, never by ``==``: ``[1] == [True]``, and equality is
+the program's code.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABCMeta
-from types import FunctionType
+from types import FunctionType, WrapperDescriptorType
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from .guard import dict_of, find_in, instance_dict, mro_of
@@ -77,22 +77,26 @@ def _find(kind: type) -> Optional[Text]:
     found = find_in(kind, "__repr__")
     for (module, name), text in _EXACT.items():
         if getattr(sys.modules.get(module), name, None) is kind:
-            return text if type(found) is not FunctionType or _comes_from(found, module) else None
+            in_c = text is repr or text is _without_zone
+            as_made = type(found) is WrapperDescriptorType if in_c else _comes_from(found, module)
+            return text if as_made else None
     return _test_case if _shown_as_test(kind, found) else None
 
 
 def _shown_as_test(kind: type, found: Any) -> bool:
     if type(kind) is not type and type(kind) is not ABCMeta:  # another metaclass may have its own idea of names
         return False
-    if type(found) is not FunctionType or found.__qualname__ != "TestCase.__repr__":
+    if not _comes_from(found, "unittest.case") or found.__qualname__ != "TestCase.__repr__":
         return False
     names = "__class__", "__getattribute__"
     plain = all(find_in(kind, name) is object.__dict__[name] for name in names)
     hidden = any("_testMethodName" in dict_of(base) for base in mro_of(kind))
-    return plain and not hidden and _comes_from(found, "unittest.case")
+    return plain and not hidden
 
 
-def _comes_from(function: FunctionType, module: str) -> bool:
-    """Whether a function is of a module of the standard library, which may be a package's only module."""
+def _comes_from(function: Any, module: str) -> bool:
+    """Whether something is a function of a module of the standard library, which may be a package's only module."""
+    if type(function) is not FunctionType:
+        return False
     file = getattr(sys.modules.get(module), "__file__", None)
     return type(file) is str and function.__code__.co_filename.startswith(file.replace("__init__.py", ""))

@@ -232,7 +232,7 @@ def answer(renderer: ValueRenderer, value: Any) -> Answer:
     read = standard_text(type(value))
     text = None if read is None else _read(read, value)
     if text is not None:
-        return answered(renderer, value, guard.Called(text, "", False), text)
+        return _answered(renderer, value, guard.Called(text, "", False), text)
     snapshot = guard.Snapshot(value)
     if snapshot.iterator:  # reading it would use it up, which the program would notice
         return Answer(value, guard.Called(None, "not called: holds an iterator", False), None)
@@ -242,10 +242,10 @@ def answer(renderer: ValueRenderer, value: Any) -> Answer:
         if fault in ("mutated", "timed out"):
             renderer.unsafe[id(type(value))] = (type(value), fault)
         return Answer(value, called._replace(text=None, fault=fault), None)
-    return answered(renderer, value, called, called.text)
+    return _answered(renderer, value, called, called.text)
 
 
-def answered(renderer: ValueRenderer, value: Any, called: guard.Called, text: str) -> Answer:
+def _answered(renderer: ValueRenderer, value: Any, called: guard.Called, text: str) -> Answer:
     """Return the answer of an object whose ``__repr__`` gave a text and did nothing wrong."""
     return Answer(value, called, None if called.printed else _known_by(renderer, value, text))
 
