@@ -17,6 +17,16 @@ from report import Measurement, arguments, report
 from tracers import Loaded, Tracer
 from workloads import Program
 
+POINTS = """
+    p, q = Point(1, 2), Point(3, 4)
+    found = []
+    for n in range(60):
+        p.x += n
+        q = Point(p.y, q.x)
+        found.append(q)
+    return found
+"""
+"""What some of the programs do with two points, of the class ``Point``."""
 BODIES = {
     "dict that grows to 500": """
     memo = {}
@@ -264,28 +274,16 @@ BODIES = {
     class Point:
         x: int
         y: int
-    p, q = Point(1, 2), Point(3, 4)
-    found = []
-    for n in range(60):
-        p.x += n
-        q = Point(p.y, q.x)
-        found.append(q)
-    return found
-""",
+"""
+    + POINTS,
     "list of 60 objects with their own repr": """
     class Point:
         def __init__(self, x, y):
             self.x, self.y = x, y
         def __repr__(self):
             return 'Point(%r, %r)' % (self.x, self.y)
-    p, q = Point(1, 2), Point(3, 4)
-    found = []
-    for n in range(60):
-        p.x += n
-        q = Point(p.y, q.x)
-        found.append(q)
-    return found
-""",
+"""
+    + POINTS,
 }
 TRACERS: dict[str, Tracer] = {
     "tracegen": tracers.tracegen,

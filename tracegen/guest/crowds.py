@@ -7,7 +7,7 @@ one, as ``types_text.answer`` does, which tells whose fault it was.
 from __future__ import annotations
 
 from itertools import chain, repeat
-from typing import Any, Callable, List, Optional, Tuple, cast
+from typing import Any, List, Optional, Tuple
 
 from . import guard
 
@@ -18,19 +18,26 @@ _DICT = {id(dict)}
 class _Held:
     """What objects of one type hold: their attributes, and the items of the containers among these."""
 
-    __slots__ = ("_before", "_copies", "_holders", "_members", "_objects")
+    __slots__ = ("_before", "_copies", "_holders", "_members", "_objects", "kinds")
 
     def __init__(self, objects: List[Any], members: Tuple[Any, ...], holders: List[Any]) -> None:
         self._objects = objects
         self._members = members
         self._holders = holders
-        self._copies = [holder.copy() for holder in holders]
         self._before = self._now()
+        self.kinds = set(map(id, map(type, self._before[1])))
+        """Types of what is held, by id, without what containers hold."""
+        if not self.kinds.isdisjoint(guard.CONTAINERS):
+            self._holders = holders + [part for part in self._before[1] if id(type(part)) in guard.CONTAINERS]
+            self._before = self._now()
+        self._copies = [holder.copy() for holder in self._holders]
 
     def _now(self) -> Tuple[List[int], List[Any]]:
         """Return how much each container holds, and what: slots first, then items, then values of dicts."""
         holders = self._holders
-        parts = _slots(self._members, self._objects) if self._members else []
+        parts: List[Any] = []
+        for member in self._members:
+            parts.extend(map(member.__get__, self._objects))
         parts.extend(chain.from_iterable(holders))
         parts.extend(chain.from_iterable([holder.values() for holder in holders if type(holder) is dict]))
         return list(map(len, holders)), parts
@@ -54,13 +61,6 @@ class _Held:
                 guard.fill(member, each, held)
 
 
-def _slots(members: Tuple[Any, ...], objects: List[Any]) -> List[Any]:
-    parts: List[Any] = []
-    for member in members:
-        parts.extend(map(member.__get__, objects))
-    return parts
-
-
 def _held(objects: List[Any], kind: type) -> Optional[_Held]:
     """Return what the objects hold; ``None`` where one is not ready yet, or holds what reading would use up."""
     members, namespace_of = guard.places(kind)
@@ -68,16 +68,10 @@ def _held(objects: List[Any], kind: type) -> Optional[_Held]:
     if not set(map(id, map(type, holders))) <= _DICT:
         return None
     try:
-        parts = _slots(members, objects) if members else []
+        held = _Held(objects, members, holders)
     except AttributeError:
         return None
-    parts.extend(chain.from_iterable(map(dict.values, holders)))
-    kinds = set(map(id, map(type, parts)))
-    if not kinds.isdisjoint(guard.ITERATORS):
-        return None
-    if not kinds.isdisjoint(guard.CONTAINERS):
-        holders += [part for part in parts if id(type(part)) in guard.CONTAINERS]
-    return _Held(objects, members, holders)
+    return held if held.kinds.isdisjoint(guard.ITERATORS) else None
 
 
 def ask(objects: List[Any], kind: type) -> Optional[List[str]]:
@@ -98,12 +92,3 @@ def ask(objects: List[Any], kind: type) -> Optional[List[str]]:
     if called.fault or called.printed or not set(map(id, map(type, texts))) <= _STR:
         return None
     return texts
-
-
-def read(objects: List[Any], read_one: Callable[[Any], Optional[str]]) -> Optional[List[str]]:
-    """Return what is read of each object (see ``standard_text``); ``None`` if one must be asked."""
-    try:
-        texts = list(map(read_one, objects))
-    except (AttributeError, ValueError):  # as for one
-        return None
-    return None if None in texts else cast(List[str], texts)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional,
 
 from . import memory
 from .guard import attributes_of
-from .stopped import SOME, STOPPED, told
+from .stopped import SOME, STOPPED, compared, forget, shows
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Items:
 
     def _shown_by(self, value: Any) -> bool:
         """Whether a value of as many items shows them, of which some are snapshots."""
-        known = told(value, self) if STOPPED and not self.cyclic else None
+        known = compared(value, self) if STOPPED and not self.cyclic else None
         if known is not None:
             return known
         shown = value
@@ -98,7 +98,7 @@ class Items:
             if differing >= SOME or STOPPED:
                 STOPPED[id(value)] = self, differing
         elif not self.cyclic:
-            STOPPED[~id(value)] = self
+            shows(value, self)
         return differing is None
 
     def first(self, count: int) -> Iterable[Any]:
@@ -184,7 +184,7 @@ class Fields:
         if self.flat:
             return all(map(is_, self._both, [*namespace, *namespace.values()]))
         if self.many and STOPPED and not self.cyclic:
-            known = told(value, self)
+            known = compared(value, self)
             if known is not None:
                 return known
         both = [*namespace, *namespace.values()]
@@ -198,7 +198,7 @@ class Fields:
             return False
         if all(map(is_, self._both, both)):
             if self.many and not self.cyclic:
-                STOPPED[~id(value)] = self
+                shows(value, self)
             return True
         if self.many:
             STOPPED[id(value)] = self, len(self._nested)
@@ -394,7 +394,7 @@ class Wrapped:
         parts = self.parts_of(value)
         shown = self.parts.unchanged(parts)
         if STOPPED:  # the list is about to go
-            STOPPED.pop(~id(parts), None)
+            forget(parts)
         if shown:
             return True
         stopped = STOPPED.pop(id(parts), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from abc import ABCMeta
 from types import FunctionType, WrapperDescriptorType
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
 from .guard import dict_of, find_in, instance_dict, mro_of
 
@@ -71,6 +71,15 @@ def standard_text(kind: type) -> Optional[Text]:
     if known is None:
         known = _known[id(kind)] = kind, _find(kind)
     return known[1]
+
+
+def read_all(read: Text, objects: List[Any]) -> Optional[List[str]]:
+    """Return the texts of objects of one type; ``None`` if one of them must be asked."""
+    try:
+        texts = list(map(read, objects))
+    except (AttributeError, ValueError):  # not made ready yet; an int beyond the digits limit
+        return None
+    return None if None in texts else cast(List[str], texts)
 
 
 def _find(kind: type) -> Optional[Text]:

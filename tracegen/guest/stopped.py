@@ -18,7 +18,17 @@ SOME = 8
 """Parts from which it is worth while to know that they were compared, and to compare them at once."""
 
 
-def told(value: Any, snapshot: Any) -> Optional[bool]:
+def shows(value: Any, snapshot: Any) -> None:
+    """Note that a value shows what a snapshot of many parts does."""
+    STOPPED[~id(value)] = snapshot
+
+
+def forget(value: Any) -> None:
+    """Forget what a value that is about to go was found to show: the next may have its address."""
+    STOPPED.pop(~id(value), None)
+
+
+def compared(value: Any, snapshot: Any) -> Optional[bool]:
     """Return whether a value shows what a snapshot of many parts does, if it was compared with it at this event."""
     if STOPPED.get(~id(value)) is snapshot:
         return True

@@ -28,7 +28,7 @@ from .snapshots import IMMUTABLE, PARTS, immutable, keep_values_of
 from .splices import Splice, narrowed, replaced, with_neighbours
 from .standard_text import standard_text
 from .stillness import SUBSCRIPT
-from .stopped import NOWHERE, SOME, STOPPED
+from .stopped import NOWHERE, SOME, STOPPED, shows
 from .tables import FEWEST, Table, table_of
 from .types_text import dataclass_text, exception_text, name_of, named_tuple_text, shown_fields
 from .values import ValueRenderer
@@ -165,7 +165,7 @@ class _Walk:
         if len(snapshot.text) <= LONGEST_REMEMBERED:
             looks[id(value)] = snapshot
             if snapshot.many:
-                STOPPED[~id(value)] = snapshot
+                shows(value, snapshot)
 
     def _charged(self, text: str) -> str:
         self.left -= len(text)

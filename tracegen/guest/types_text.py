@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional
 from . import builtins_text, digests, guard
 from .library_text import library_handler
 from .nodes import BOUND_IN_C, LOCK, REENTRANT_LOCK
-from .standard_text import standard_text
+from .standard_text import read_all, standard_text
 
 if TYPE_CHECKING:
     from .values import ValueRenderer
@@ -230,9 +230,9 @@ class Answer:
 def answer(renderer: ValueRenderer, value: Any) -> Answer:
     """Ask an object's own ``__repr__`` under guard, unless it is known what that gives."""
     read = standard_text(type(value))
-    text = None if read is None else _read(read, value)
-    if text is not None:
-        return _answered(renderer, value, guard.Called(text, "", False), text)
+    texts = None if read is None else read_all(read, [value])
+    if texts is not None:
+        return _answered(renderer, value, guard.Called(texts[0], "", False), texts[0])
     snapshot = guard.Snapshot(value)
     if snapshot.iterator:  # reading it would use it up, which the program would notice
         return Answer(value, guard.Called(None, "not called: holds an iterator", False), None)
@@ -264,13 +264,6 @@ def _known_by(renderer: ValueRenderer, value: Any, text: str) -> Optional[str]:
         return None
     text = _without_addresses(renderer, text, value)
     return text if text.isascii() else clean(text)
-
-
-def _read(read: Callable[[Any], Optional[str]], value: Any) -> Optional[str]:
-    try:
-        return read(value)
-    except (AttributeError, ValueError):  # not made ready yet; an int beyond the digits limit
-        return None
 
 
 def _without_addresses(renderer: ValueRenderer, text: str, value: Any) -> str:

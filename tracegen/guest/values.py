@@ -12,7 +12,7 @@ from . import crowds, digests
 from .alarm import alarm
 from .builtins_text import BUILTINS
 from .guard import Called, full_name
-from .standard_text import standard_text
+from .standard_text import read_all, standard_text
 from .stillness import loudness_of_type
 from .stopped import SOME
 from .types_text import (
@@ -162,7 +162,7 @@ class ValueRenderer:
             if len(crowd) < SOME or id(kind) in self.alone or id(kind) in self.unsafe:
                 continue
             read = standard_text(kind)
-            texts = crowds.ask(crowd, kind) if read is None else crowds.read(crowd, read)
+            texts = crowds.ask(crowd, kind) if read is None else read_all(read, crowd)
             if texts is None and read is None:
                 self.alone.add(id(kind))
             elif texts is not None:
