@@ -169,3 +169,12 @@ def test_what_is_read_is_read_of_all_or_asked() -> None:
     del halves[3]._numerator  # type: ignore[attr-defined]
     assert together(halves) == alone(halves)
     assert alone(halves)[3] is None
+
+
+def test_lone_surrogates_are_written_as_when_asked_alone() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            return "odd \udc80"
+
+    values = [Odd() for _ in range(MANY)]
+    assert together(values) == alone(values) == ["odd \\udc80"] * MANY

@@ -1,6 +1,7 @@
 """The quick ways to a value's text give what rendering gives, or nothing."""
 
 from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -192,6 +193,19 @@ def test_a_spliced_text_is_the_rendered_one(lists: tuple[list[Any], list[Any]]) 
         assert node.unchanged(now)
         assert not node.unchanged(shown) or now == shown
         text, shown = found.text, now
+
+
+@pytest.mark.parametrize("make", [list, lambda items: dict(enumerate(items))])
+def test_of_what_changed_at_both_ends_the_patch_is_the_least(make: Callable[[list[Any]], Any]) -> None:
+    renderer = ValueRenderer()
+    old, new = ([first, *range(60), last] for first, last in ((777, 888), (779, 988)))
+    text, node = _seen(make(old), renderer)
+    splice = splices.splice if make is list else splices.splice_dict
+    found = splice(node, text, make(new), renderer)
+    assert found is not None
+    assert found.text == renderer.render(make(new))
+    assert (text[found.start], text[-1 - found.end]) == ("7", "8")  # of 777, of 888
+    assert found.middle[0] == found.middle[-1] == "9"
 
 
 @st.composite
