@@ -130,7 +130,9 @@ def _stages(seen: int, drops: _Drops) -> Iterator[FunnelStage]:
         counts = drops.counts[name]
         left -= counts.total()
         examples = {reason: drops.examples[reason] for reason in counts}
-        yield FunnelStage(name=name, count=left, dropped=dict(counts.most_common()), examples=examples)
+        # Most first; reasons as frequent as each other by name, for a run meets them in another order each time.
+        dropped = dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
+        yield FunnelStage(name=name, count=left, dropped=dropped, examples=examples)
 
 
 def _shard(run_dir: Path, manifest: ShardManifest, drops: _Drops, *, rendered: bool) -> None:
